@@ -1,0 +1,3 @@
+"""stratvisor: hosts automated Python trading strategies on your own server."""
+
+__version__ = "0.1.0"
