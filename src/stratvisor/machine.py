@@ -6,13 +6,26 @@ Everything that decides about a strategy lives in this file; its vocabulary is `
 if nothing happens before. Nothing here waits, reads a clock or touches the outside: time, spec and
 news come in as arguments.
 
-The phases, and what leads from one to the next:
+The phases, and what leads out of each:
 
-    Idle ------- wanted ----------------------> Launching --- Launched ---> Up --- Ready or age ---> Up(ready)
-    Launching -- LaunchFailed ----------------> Backoff --- retry_at, or no longer wanted ---> Launching, Idle
-    Up --------- not wanted, edited, restart, over a limit, never ready ---> Stopping --- Ended ---> Idle
-    Up --------- Ended, as it should ---------> Exited --- a later window, `start` ---> Idle
-    Up --------- Ended, a failure ------------> Backoff, GaveUp --- a later window, `start`, an edit ---> Idle
+    Idle       wanted ------------------------------------------------------> Launching
+    Launching  Launched ----------------------------------------------------> Up
+               LaunchFailed ------------------------------------------------> Backoff, uncounted
+               Ended -------------------------------------------------------> as from Up
+    Up         not wanted, edited, `restart`, over a limit, never ready ----> Stopping
+               Ended, as it should -----------------------------------------> Exited
+               Ended, a failure, or whatever `restart: always` follows -----> Backoff
+               Ended, one failure too many ---------------------------------> GaveUp
+    Stopping   Ended, as asked for -----------------------------------------> Idle
+               Ended, after a limit or no readiness ------------------------> as a failure from Up
+    Backoff    its time has come -------------------------------------------> Launching
+               not wanted, an edit that matters, `start`, `restart` --------> Idle
+    Exited     a later window, outside the windows, held down, disabled,
+               `start`, `restart` ------------------------------------------> Idle
+    GaveUp     a later window, held down, disabled, an edit that matters,
+               `start`, `restart` ------------------------------------------> Idle
+    at rest    Launched: a new daemon found it alive -----------------------> Up, Stopping
+               Ended: it ended while no daemon lived -----------------------> as from Up
 
 Rules:
 
@@ -22,12 +35,13 @@ Rules:
 4. What the daemon wants of a run is one value, `Want`; whenever it differs from what the run was told,
    the action is to tell it. A stop, a new deadline and a changed log limit are the same action.
 5. A stop that was asked for is never a failure; one for a limit or a missed readiness always is.
-6. step is a fixed point: with the same time and no news a second step does nothing.
+6. An end counts at the time it came, however late the news of it.
+7. step is a fixed point: with the same time and no news a second step does nothing.
 """
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
@@ -39,7 +53,6 @@ from stratvisor.spec import (
     Manual,
     OnChange,
     ReadyAfter,
-    ReadyNotify,
     RestartWhen,
     Spec,
     Stop,
@@ -69,6 +82,7 @@ from stratvisor.state import (
     OverLimit,
     Phase,
     Removed,
+    Returned,
     Run,
     ShutDown,
     State,
@@ -85,12 +99,14 @@ from stratvisor.windows import position
 REFUSED_RETRY_NS = 5 * SECOND
 """How long after a refused launch (a full disk, no descriptors, a copy that still lives) to try again."""
 
-
 KILL_AT_ONCE = Stop(signals=(), timeout_ns=0)
 """The plan of a stop without a polite part."""
 
 FAILURES = frozenset({Because.LIMIT, Because.NOT_READY})
 """Stops that are the strategy's own fault and follow its restart policy."""
+
+LOOK_AGAIN = timedelta(days=30)
+"""When to look where no edge of a window is in sight; `windows` sees farther than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +130,10 @@ class Wake:
 
 def step(now: Now, spec: Spec, state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
     """The next state, and at most one action. Never raises for any event in any state."""
-    known = _lift_hold(now, spec, _observe(now, spec, state, event))
+    known = _observe(now, spec, _let_time_pass(now, spec, state), event)
     after, actions = _reconcile(now, spec, known)
-    if after.since is None or type(after.phase) is not type(state.phase):
-        after = replace(after, since=now.wall)
+    if after.since is None or not _goes_on(state.phase, after.phase):
+        after = replace(after, since=_beginning(now, after.phase))
     return after, actions
 
 
@@ -129,20 +145,18 @@ def wish(now: Now, spec: Spec, state: State) -> Wish:
         return Wish(up=False, because=Because.REMOVED)
     if not spec.enabled:
         return Wish(up=False, because=Because.DISABLED)
-    if state.hold is not None and state.hold.wants is Wants.DOWN:
+    if _held(state, Wants.DOWN):
         return Wish(up=False, because=Because.HELD)
     place = position(spec.schedule, now.wall)
-    held_up = state.hold is not None and state.hold.wants is Wants.UP
-    window = place.inside or (place.next if held_up else None)
-    if place.inside is None and not held_up:
+    if place.inside is None and not _held(state, Wants.UP):
         return Wish(up=False, because=Because.MANUAL if isinstance(spec.schedule, Manual) else Because.WINDOW)
-    bounded = isinstance(spec.schedule, Windows)
-    return Wish(up=True, deadline=window.end if bounded and window is not None else None)
+    window = place.inside or place.next
+    return Wish(up=True, deadline=None if window is None or window.endless else window.end)
 
 
 def refuse_restart(now: Now, spec: Spec, state: State) -> bool:
     """Whether `restart` has nothing to restart: no process is wanted."""
-    return not wish(now, spec, _lift_hold(now, spec, state)).up
+    return not wish(now, spec, _let_time_pass(now, spec, state)).up
 
 
 def refuse_start(spec: Spec) -> bool:
@@ -161,137 +175,187 @@ def live_run(state: State) -> Run | None:
     return state.phase.run if isinstance(state.phase, Up | Stopping) else None
 
 
+def at_rest(state: State) -> bool:
+    """Whether no process is there and none was ordered."""
+    return _run_number(state.phase) is None
+
+
 def kill_ns(order: StopOrder) -> int:
     """CLOCK_BOOTTIME of the KILL that ends the stop under way."""
     return order.began_ns + order.plan.total_ns
 
 
 def wake_at(now: Now, spec: Spec, state: State) -> Wake:
-    """The next instants at which `step` may do something by itself; both after `now`.
+    """The next instants at which `step` may do something by itself; after `now` for what step returned then.
 
     Wall times are edges of windows, which a step of the clock may move; the rest are durations.
     """
-    return Wake(_boot_wake(now, spec, state), _next_edge(now, spec))
+    edge = _next_edge(now, spec)
+    match state.phase:
+        case Backoff(retry_ns=retry_ns):
+            return Wake(retry_ns, edge)
+        case Up(run=run, ready=False):
+            return Wake(_ready_by_ns(spec, run), edge)
+        case Up() | Idle() | Launching() | Stopping() | Exited() | GaveUp():
+            return Wake(None, edge)
+        case never:
+            assert_never(never)
 
 
 def _next_edge(now: Now, spec: Spec) -> datetime | None:
     if not isinstance(spec.schedule, Windows):
         return None
     place = position(spec.schedule, now.wall)
-    if place.inside is not None:
+    if place.inside is not None and not place.inside.endless:
         return place.inside.end
-    return place.next.start if place.next is not None else None
+    if place.inside is None and place.next is not None:
+        return place.next.start
+    return now.wall + LOOK_AGAIN
 
 
-def _boot_wake(now: Now, spec: Spec, state: State) -> int | None:
-    at: int | None = None
-    match state.phase:
-        case Backoff(retry_ns=retry_ns):
-            at = retry_ns
-        case Up(run=run, ready=False):
-            at = run.began_ns + _readiness_ns(spec)
-        case Up() | Idle() | Launching() | Stopping() | Exited() | GaveUp():
-            pass
+def _ready_by_ns(spec: Spec, run: Run) -> int:
+    """CLOCK_BOOTTIME at which it is ready, or must be."""
+    grace_ns = spec.start.after_ns if isinstance(spec.start, ReadyAfter) else spec.start.timeout_ns
+    return run.began_ns + grace_ns
+
+
+# What the mere passing of time changes, before any news is heard.
+
+
+def _let_time_pass(now: Now, spec: Spec, state: State) -> State:
+    state = _not_from_the_future(now, state)
+    if state.hold is not None and _is_over(now, spec, state.hold):
+        return replace(state, hold=None)
+    return state
+
+
+def _not_from_the_future(now: Now, state: State) -> State:
+    """After the clock was set back, what was noted before that counts as noted now.
+
+    Else a hold or an error would last until its own time comes again.
+    """
+    if state.hold is not None and state.hold.since > now.wall:
+        state = replace(state, hold=replace(state.hold, since=now.wall))
+    if isinstance(state.phase, GaveUp) and state.phase.at > now.wall:
+        state = replace(state, phase=replace(state.phase, at=now.wall))
+    return state
+
+
+def _is_over(now: Now, spec: Spec, hold: Hold) -> bool:
+    if hold.wants is Wants.UP and not spec.enabled:
+        return True
+    match hold.until:
+        case Until.OPERATOR:
+            return False
+        case Until.NEXT_WINDOW:
+            return _in_window_later_than(now, spec, hold.since)
+        case Until.WINDOW_END:
+            then = position(spec.schedule, hold.since)
+            window = then.inside or then.next
+            return isinstance(spec.schedule, Always) or (window is not None and window.end <= now.wall)
         case never:
             assert_never(never)
-    return None if at is None else max(at, now.boot_ns + 1)
 
 
-def _readiness_ns(spec: Spec) -> int:
-    match spec.start:
-        case ReadyAfter(after_ns=after_ns):
-            return after_ns
-        case ReadyNotify(timeout_ns=timeout_ns):
-            return timeout_ns
-        case never:
-            assert_never(never)
+def _in_window_later_than(now: Now, spec: Spec, at: datetime) -> bool:
+    inside = position(spec.schedule, now.wall).inside
+    return inside is not None and inside.start > at
+
+
+def _held(state: State, wants: Wants) -> bool:
+    return state.hold is not None and state.hold.wants is wants
+
+
+def _not_held_up(state: State) -> State:
+    return replace(state, hold=None) if _held(state, Wants.UP) else state
 
 
 # Observing: what the news means.
 
 
-def _observe(now: Now, spec: Spec, state: State, event: Event) -> State:  # noqa: C901, PLR0911  a row an event
+def _observe(now: Now, spec: Spec, state: State, event: Event) -> State:  # noqa: C901, PLR0912  rows
     match event:
         case Look():
-            return _look(now, spec, state)
+            return state
         case Launched(run=run, ready=ready):
             return _launched(state, run, ready=ready)
         case LaunchFailed(number=number, why=why):
-            return _launch_failed(now, state, number, why)
+            return _launch_failed(now, spec, state, number, why)
         case BecameReady(number=number):
             return _became_ready(state, number)
         case OverLimit(number=number, detail=detail):
-            return _stop_run(now, state, number, StopOrder(Because.LIMIT, detail, now.boot_ns, KILL_AT_ONCE))
+            return _over_limit(now, state, number, detail)
         case Ended(exit=end):
             return _ended(now, spec, state, end)
         case OperatorStart(by=by):
             return _operator_start(now, spec, state, by)
         case OperatorStop(by=by, until_next=until_next):
-            return _operator_stop(now, state, by, until_next=until_next)
+            return _operator_stop(now, spec, state, by, until_next=until_next)
         case OperatorRestart():
             return _operator_restart(now, spec, state)
         case Removed():
-            return replace(state, removed=True)
+            return replace(_not_held_up(state), removed=True)
+        case Returned():
+            return replace(state, removed=False)
         case ShutDown():
             return replace(state, closing=True)
         case never:
             assert_never(never)
 
 
-def _look(now: Now, spec: Spec, state: State) -> State:
-    """Time alone makes a young run ready, or one that never said READY=1 a failure."""
-    if not isinstance(state.phase, Up) or state.phase.ready:
-        return state
-    run = state.phase.run
-    if now.boot_ns < run.began_ns + _readiness_ns(spec):
-        return state
-    if isinstance(spec.start, ReadyAfter):
-        return replace(state, phase=Up(run, ready=True))
-    detail = "did not send READY=1 in time"
-    return _stop_run(now, state, run.number, StopOrder(Because.NOT_READY, detail, now.boot_ns, spec.stop))
-
-
 def _launched(state: State, run: Run, *, ready: bool) -> State:
-    if isinstance(state.phase, Up | Stopping) or run.number <= _last_ended(state):
+    """It lives. At rest that is news of a run from before this daemon, which is adopted."""
+    if live_run(state) is not None or run.number <= _last_ended(state):
         return state
-    if isinstance(state.phase, Launching) and state.phase.number != run.number:
-        return state
+    if isinstance(state.phase, Launching):
+        if state.phase.number != run.number:
+            return state
+        ready = ready or state.phase.ready
     phase = Stopping(run, run.told.stop) if run.told.stop else Up(run, ready=ready)
     return replace(state, phase=phase, last_run=max(state.last_run, run.number))
 
 
-def _launch_failed(now: Now, state: State, number: int, why: str) -> State:
+def _launch_failed(now: Now, spec: Spec, state: State, number: int, why: str) -> State:
     if not (isinstance(state.phase, Launching) and state.phase.number == number):
         return state
-    return replace(state, phase=_backoff(now, REFUSED_RETRY_NS, why))
+    return replace(state, phase=_backoff(now, spec, REFUSED_RETRY_NS, refused=why))
 
 
 def _became_ready(state: State, number: int) -> State:
-    if not (isinstance(state.phase, Up) and state.phase.run.number == number):
-        return state
-    return replace(state, phase=replace(state.phase, ready=True))
+    """It may say so before the news of its launch is here."""
+    if isinstance(state.phase, Launching | Up) and _run_number(state.phase) == number:
+        return replace(state, phase=replace(state.phase, ready=True))
+    return state
 
 
-def _stop_run(now: Now, state: State, number: int, order: StopOrder) -> State:
+def _over_limit(now: Now, state: State, number: int, detail: str) -> State:
     if not (isinstance(state.phase, Up) and state.phase.run.number == number):
         return state
-    return replace(state, phase=Stopping(state.phase.run, replace(order, began_ns=now.boot_ns)))
+    order = StopOrder(Because.LIMIT, detail, now.boot_ns, KILL_AT_ONCE)
+    return replace(state, phase=Stopping(state.phase.run, order))
 
 
 def _operator_start(now: Now, spec: Spec, state: State, by: str) -> State:
     """Lift what keeps it down; where its schedule does not want it, hold it up."""
+    if refuse_start(spec):
+        return state
     free = replace(state, hold=None, phase=_rested(state.phase))
-    if spec.enabled and not wish(now, spec, free).up:
-        return replace(free, hold=Hold(Wants.UP, by, now.wall, Until.WINDOW_END))
-    return free
+    if wish(now, spec, free).because not in {Because.WINDOW, Because.MANUAL}:
+        return free
+    return replace(free, hold=_held_since(state, Hold(Wants.UP, by, now.wall, Until.WINDOW_END)))
 
 
-def _operator_stop(now: Now, state: State, by: str, *, until_next: bool) -> State:
-    """Hold it down. A second stop keeps the first one's word, but may change how long it holds."""
-    until = Until.NEXT_WINDOW if until_next else Until.OPERATOR
-    if state.hold is not None and state.hold.wants is Wants.DOWN:
-        return replace(state, hold=replace(state.hold, until=until))
-    return replace(state, hold=Hold(Wants.DOWN, by, now.wall, until))
+def _operator_stop(now: Now, spec: Spec, state: State, by: str, *, until_next: bool) -> State:
+    """Hold it down; for good where no next window is to be."""
+    for_now = until_next and isinstance(spec.schedule, Windows)
+    hold = Hold(Wants.DOWN, by, now.wall, Until.NEXT_WINDOW if for_now else Until.OPERATOR)
+    return replace(state, hold=_held_since(state, hold))
+
+
+def _held_since(state: State, hold: Hold) -> Hold:
+    """The hold in force where it says the same: what is said twice was said the first time."""
+    old = state.hold
+    return old if old is not None and (old.wants, old.until) == (hold.wants, hold.until) else hold
 
 
 def _operator_restart(now: Now, spec: Spec, state: State) -> State:
@@ -308,28 +372,11 @@ def _rested(phase: Phase) -> Phase:
     return Idle() if isinstance(phase, Exited | GaveUp | Backoff) else phase
 
 
-def _lift_hold(now: Now, spec: Spec, state: State) -> State:
-    """A hold with an end of its own ends there."""
-    hold = state.hold
-    if hold is None or hold.until is Until.OPERATOR:
-        return state
-    place = position(spec.schedule, now.wall)
-    match hold.until:
-        case Until.NEXT_WINDOW:
-            over = place.inside is not None and place.inside.start > hold.since
-        case Until.WINDOW_END:
-            ended = place.last_end is not None and place.last_end > hold.since
-            over = ended or isinstance(spec.schedule, Always)
-        case never:
-            assert_never(never)
-    return replace(state, hold=None) if over else state
-
-
 # The end of a run, and what follows it.
 
 
 def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
-    if end.run != _current_run(state) and (_has_process(state.phase) or end.run <= _last_ended(state)):
+    if end.run != _run_number(state.phase) and (not at_rest(state) or end.run <= _last_ended(state)):
         return state
     because = end.stopped or (state.phase.order.because if isinstance(state.phase, Stopping) else None)
     end = replace(end, stopped=because)
@@ -338,20 +385,33 @@ def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
         return replace(known, phase=Idle())
     if end.ran_ns >= spec.restart.reset_after_ns:
         known = replace(known, streak=0, failures=())
-    return _after_own_end(now, spec, known, failed=is_failure(spec, end))
+    then = _both_clocks(now, end.at)
+    return _after_failure(then, spec, known) if is_failure(spec, end) else _after_success(then, spec, known)
 
 
-def _after_own_end(now: Now, spec: Spec, state: State, *, failed: bool) -> State:
-    """The restart policy."""
-    if not failed and spec.restart.when is not RestartWhen.ALWAYS:
-        hold = None if state.hold is not None and state.hold.wants is Wants.UP else state.hold
-        return replace(state, phase=Exited(now.wall), hold=hold)
-    if failed:
-        state = replace(state, failures=_recent(now, spec, (*state.failures, now.boot_ns)))
-        if _gives_up(spec, state):
-            return replace(state, phase=GaveUp(now.wall, len(state.failures), spec.retry_key))
-    state = replace(state, streak=state.streak + 1)
-    return replace(state, phase=_backoff(now, backoff_ns(spec, state.streak, state.last_run), None))
+def _both_clocks(now: Now, at: datetime) -> Now:
+    """A past instant on both clocks. One that lies in the future, the clock being set back since, is now."""
+    at = min(at, now.wall)
+    return Now(now.boot_ns - (now.wall - at) // datetime.resolution * MICROSECOND, at)
+
+
+def _after_success(then: Now, spec: Spec, state: State) -> State:
+    if spec.restart.when is RestartWhen.ALWAYS:
+        return _try_again(then, spec, state)
+    return replace(_not_held_up(state), phase=Exited(then.wall))
+
+
+def _after_failure(then: Now, spec: Spec, state: State) -> State:
+    state = replace(state, failures=_recent(then, spec, (*state.failures, then.boot_ns)))
+    if _gives_up(spec, state):
+        return replace(state, phase=GaveUp(then.wall, max(1, len(state.failures)), spec.retry_key))
+    return _try_again(then, spec, state)
+
+
+def _try_again(then: Now, spec: Spec, state: State) -> State:
+    streak = state.streak + 1
+    delay_ns = backoff_ns(spec, streak, state.last_run)
+    return replace(state, streak=streak, phase=_backoff(then, spec, delay_ns, refused=None))
 
 
 def is_failure(spec: Spec, end: Exit) -> bool:
@@ -368,9 +428,11 @@ def backoff_ns(spec: Spec, streak: int, run: int) -> int:
     among strategies that died together.
     """
     policy = spec.restart
-    growth = policy.factor ** min(streak - 1, 64)
-    delay = min(policy.delay_ns * growth, float(policy.max_delay_ns))
-    share = zlib.crc32(f"{spec.id}/{run}".encode()) / 0xFFFFFFFF
+    delay = min(float(policy.delay_ns), policy.max_delay_ns)
+    for _ in range(1, min(streak, 1000)):  # ** overflows for a large factor; * only grows to infinity
+        delay = min(delay * policy.factor, policy.max_delay_ns)
+    drawn = hashlib.sha256(f"{spec.id}/{run}".encode()).digest()  # a CRC of names alike lies close together
+    share = int.from_bytes(drawn[:4]) / 0xFFFFFFFF
     return int(delay * (1 + policy.jitter * (2 * share - 1)))
 
 
@@ -381,16 +443,16 @@ def _gives_up(spec: Spec, state: State) -> bool:
     return limit is not None and len(state.failures) >= limit.failures
 
 
-def _recent(now: Now, spec: Spec, failures: tuple[int, ...]) -> tuple[int, ...]:
+def _recent(then: Now, spec: Spec, failures: tuple[int, ...]) -> tuple[int, ...]:
     limit = spec.restart.give_up
     if limit is None:
         return ()
-    return tuple(at for at in failures if at > now.boot_ns - limit.within_ns)
+    return tuple(at for at in failures if then.boot_ns - at < limit.within_ns)
 
 
-def _backoff(now: Now, delay_ns: int, refused: str | None) -> Backoff:
-    at = now.wall + timedelta(microseconds=delay_ns // MICROSECOND)
-    return Backoff(now.boot_ns + delay_ns, at, refused)
+def _backoff(then: Now, spec: Spec, delay_ns: int, *, refused: str | None) -> Backoff:
+    retry_at = then.wall + timedelta(microseconds=delay_ns // MICROSECOND)
+    return Backoff(then.boot_ns + delay_ns, retry_at, refused, spec.retry_key)
 
 
 # Reconciling: at most one action.
@@ -402,11 +464,11 @@ def _reconcile(now: Now, spec: Spec, state: State) -> tuple[State, tuple[Action,
     match state.phase:
         case Idle() | Backoff() if wanted.up and _due(now, state.phase):
             return _launch(spec, state, wanted)
-        case Up(run=run, ready=ready):
+        case Up(run=run):
             run, actions = _tell(run, want_of(spec, wanted))
-            return replace(state, phase=Up(run, ready=ready)), actions
+            return replace(state, phase=replace(state.phase, run=run)), actions
         case Stopping(run=run, order=order):
-            run, actions = _tell(run, replace(want_of(spec, wanted), stop=order))
+            run, actions = _tell(run, Want(stop=order, deadline=None, plan=spec.stop, logs=spec.logs))
             return replace(state, phase=Stopping(run, order)), actions
         case Idle() | Backoff() | Launching() | Exited() | GaveUp():
             return state, ()
@@ -415,36 +477,39 @@ def _reconcile(now: Now, spec: Spec, state: State) -> tuple[State, tuple[Action,
 
 
 def _settle(now: Now, spec: Spec, state: State, wanted: Wish) -> State:
-    """The phase that the wish alone leads to, without any action."""
+    """The phase that the wish and the time alone lead to, without any action."""
     match state.phase:
-        case Up(run=run):
+        case Up(run=run, ready=ready):
             because = _stop_reason(spec, run, wanted)
             if because is not None:
                 return replace(state, phase=Stopping(run, StopOrder(because, "", now.boot_ns, spec.stop)))
-        case Backoff() if not wanted.up:
+            if not ready and now.boot_ns >= _ready_by_ns(spec, run):
+                return replace(state, phase=_grown_up(now, spec, run))
+        case Backoff(retry_key=key) if not wanted.up or key != spec.retry_key:
             return replace(state, phase=Idle())
-        case Exited(at=at) if _passed(now, spec, wanted, at, leaves=frozenset({Because.WINDOW})):
+        case Exited(at=at) if _is_past(now, spec, wanted, at) or wanted.because is Because.WINDOW:
             return replace(state, phase=Idle())
-        case GaveUp(at=at, retry_key=key):
-            if key != spec.retry_key or _passed(now, spec, wanted, at, leaves=frozenset()):
-                return replace(state, phase=Idle())
-        case Idle() | Launching() | Stopping() | Backoff() | Exited():
+        case GaveUp(at=at, retry_key=key) if _is_past(now, spec, wanted, at) or key != spec.retry_key:
+            return replace(state, phase=Idle())
+        case Idle() | Launching() | Stopping() | Backoff() | Exited() | GaveUp():
             pass
         case never:
             assert_never(never)
     return state
 
 
-def _passed(now: Now, spec: Spec, wanted: Wish, at: datetime, *, leaves: frozenset[Because]) -> bool:
-    """Whether an end at `at` says nothing about now any more.
+def _grown_up(now: Now, spec: Spec, run: Run) -> Up | Stopping:
+    """What it is at the age when it must be ready."""
+    if isinstance(spec.start, ReadyAfter):
+        return Up(run, ready=True)
+    return Stopping(run, StopOrder(Because.NOT_READY, "did not send READY=1 in time", now.boot_ns, spec.stop))
 
-    So it is in a later window, or where it is not wanted for a reason that outranks the end (or one of
-    `leaves`).
-    """
-    if not wanted.up:
-        return wanted.because in leaves | {Because.HELD, Because.DISABLED}
-    inside = position(spec.schedule, now.wall).inside
-    return inside is not None and inside.start > at
+
+def _is_past(now: Now, spec: Spec, wanted: Wish, at: datetime) -> bool:
+    """Whether an end at `at` says nothing about now any more: the operator's word or a window came after."""
+    if wanted.up:
+        return _in_window_later_than(now, spec, at)
+    return wanted.because in {Because.HELD, Because.DISABLED}
 
 
 def _stop_reason(spec: Spec, run: Run, wanted: Wish) -> Because | None:
@@ -481,12 +546,11 @@ def _tell(run: Run, want: Want) -> tuple[Run, tuple[Action, ...]]:
     return replace(run, told=want), (Tell(run.number, want),)
 
 
-def _has_process(phase: Phase) -> bool:
-    return isinstance(phase, Launching | Up | Stopping)
+# What a phase is about.
 
 
-def _current_run(state: State) -> int | None:
-    match state.phase:
+def _run_number(phase: Phase) -> int | None:
+    match phase:
         case Launching(number=number):
             return number
         case Up(run=run) | Stopping(run=run):
@@ -499,3 +563,23 @@ def _current_run(state: State) -> int | None:
 
 def _last_ended(state: State) -> int:
     return 0 if state.last_exit is None else state.last_exit.run
+
+
+def _goes_on(before: Phase, after: Phase) -> bool:
+    """Whether nothing began: the same rest, or more about the same run."""
+    number = _run_number(after)
+    same = before == after if number is None else number == _run_number(before)
+    return same and type(before) is type(after)
+
+
+def _beginning(now: Now, phase: Phase) -> datetime:
+    """When a phase began that was heard of now."""
+    match phase:
+        case Up(run=run):
+            return run.began
+        case Exited(at=at) | GaveUp(at=at):
+            return at
+        case Idle() | Launching() | Stopping() | Backoff():
+            return now.wall
+        case never:
+            assert_never(never)

@@ -213,7 +213,7 @@ class Host(Protocol):
         """The next windows, `{start, stop}` in ISO 8601 with the strategy's offset."""
         ...
 
-    def timeline(self) -> Json:
+    async def timeline(self) -> Json:
         """Today's picture: `{day_start, day_end, now, rows: [{id, title, bands, bars, marks}]}`."""
         ...
 
@@ -235,4 +235,8 @@ class Host(Protocol):
 
     def ready(self) -> tuple[bool, str | None]:
         """Whether every strategy was judged once, and why not."""
+        ...
+
+    def shutdown(self, *, stop_strategies: bool) -> None:
+        """End the daemon soon; strategies go on unless told otherwise."""
         ...

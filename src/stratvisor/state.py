@@ -138,6 +138,8 @@ class Launching:
     number: int
     fingerprint: str
     told: Want
+    ready: bool = False
+    """READY=1 came before the news of the launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,8 @@ class Backoff:
     retry_at: datetime
     refused: str | None
     """Set where no process came to be, and why."""
+    retry_key: str = ""
+    """As in GaveUp: an edit that changes it ends the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +286,11 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """The file of a removed strategy is there again, before it was forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShutDown:
     """The daemon goes and is to take its strategies along."""
 
@@ -297,6 +306,7 @@ Event = (
     | OperatorStop
     | OperatorRestart
     | Removed
+    | Returned
     | ShutDown
 )
 

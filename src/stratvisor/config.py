@@ -1,0 +1,191 @@
+"""conf.d: what each strategy is to be, with the last good version of each file that is bad.
+
+Knows the folder, and which changes need a new run. A file harms only itself: whatever is wrong with
+one, the others are read, and its strategy stays as it last was. Reads, and changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stratvisor import source, strategy_file
+from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec
+from stratvisor.strategy_file import Draft
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from stratvisor import nodes
+    from stratvisor.settings import Settings
+
+FOLDER = "conf.d"
+SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What conf.d says, with what is wrong with it."""
+
+    strategies: Mapping[str, Spec] = field(default_factory=dict)
+    """What is to be in force: the good, and of the bad their last good version where there is one."""
+    problems: tuple[Problem, ...] = ()
+    """Of all files, in the order of files and lines."""
+    sources: Mapping[str, bytes] = field(default_factory=dict)
+    """The text of each file that is good."""
+    bad: frozenset[str] = frozenset()
+    """Strategies whose file is bad."""
+    has_folder: bool = True
+    """Whether there is a conf.d at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """What becomes of each strategy when one config follows another."""
+
+    added: frozenset[str]
+    removed: frozenset[str]
+    replaced: frozenset[str]
+    """What their process is made of differs: they need a new run."""
+    live: frozenset[str]
+    """Anything else differs: it takes effect with the same process."""
+    same: frozenset[str]
+
+
+def diff(old: Mapping[str, Spec], new: Mapping[str, Spec]) -> Diff:
+    """Sort all strategies by what a change from `old` to `new` means for them."""
+    both = old.keys() & new.keys()
+    replaced = {name for name in both if old[name].process.fingerprint != new[name].process.fingerprint}
+    same = {name for name in both if old[name] == new[name]}
+    return Diff(
+        added=frozenset(new.keys() - old.keys()),
+        removed=frozenset(old.keys() - new.keys()),
+        replaced=frozenset(replaced),
+        live=frozenset(both - replaced - same),
+        same=frozenset(same),
+    )
+
+
+def parse(strategy: str, text: bytes, file: str, settings: Settings) -> Spec | tuple[Problem, ...]:
+    """One strategy from its text, or all that is wrong with it; `file` is how problems name the text."""
+    return strategy_file.finish(strategy, strategy_file.draft(text, file, settings.defaults), settings)
+
+
+def read(home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
+    """All of conf.d, once. Who reads it again and again keeps a `Reader`."""
+    return Reader().read(home, settings, last_good)
+
+
+class Reader:
+    """Reads conf.d again and again, and parses a file only where its text or [defaults] changed."""
+
+    def __init__(self) -> None:
+        self._drafts: dict[str, _Kept] = {}
+
+    def read(self, home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
+        """All of conf.d as it is now. Never raises."""
+        try:
+            names = sorted(entry.name for entry in (home / FOLDER).iterdir())
+        except FileNotFoundError:
+            return Config(has_folder=False)
+        except OSError as error:
+            why = f"cannot be read: {error.strerror}"
+            return Config(dict(last_good), (Problem(FOLDER, 1, 1, "", why),), has_folder=False)
+        look = _Look(settings, last_good, self._drafts)
+        for name in filter(_is_meant, names):
+            look.at(home / FOLDER / name, has_twin=Path(name).with_suffix(SUFFIX).name in names)
+        self._drafts = look.drafts
+        return look.config()
+
+
+def _is_meant(name: str) -> bool:
+    """Whether a file is meant as a strategy: not hidden, as those are that editors keep, and of YAML's name."""
+    return not name.startswith(".") and name.lower().endswith((SUFFIX, ".yml"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A draft, and what it was made of."""
+
+    text: bytes
+    defaults: nodes.Mapping | None
+    draft: Draft
+
+
+class _Look:
+    """One look at the folder, file by file."""
+
+    def __init__(
+        self, settings: Settings, last_good: Mapping[str, Spec], drafts: Mapping[str, _Kept]
+    ) -> None:
+        self.drafts: dict[str, _Kept] = {}
+        self._settings = settings
+        self._last_good = last_good
+        self._before = drafts
+        self._strategies: dict[str, Spec] = {}
+        self._sources: dict[str, bytes] = {}
+        self._problems: list[Problem] = []
+        self._bad: set[str] = set()
+
+    def at(self, path: Path, *, has_twin: bool) -> None:
+        """Read one file. `has_twin`: there is a file of the same stem with the right suffix."""
+        strategy = path.stem
+        wrong_stem = _wrong_stem(strategy)
+        if wrong_stem:
+            self._problem(path, wrong_stem)
+        elif path.suffix != SUFFIX:
+            self._problem(path, f"the name must end in {SUFFIX}; rename it to {strategy}{SUFFIX}")
+            if not has_twin:
+                self._keep_last_good(strategy)
+        else:
+            self._read(strategy, path)
+
+    def config(self) -> Config:
+        """What was found."""
+        found = sorted(set(self._problems), key=lambda problem: (problem.file, problem.line, problem.column))
+        return Config(self._strategies, tuple(found), self._sources, frozenset(self._bad))
+
+    def _read(self, strategy: str, path: Path) -> None:
+        try:
+            text = source.read(path)
+        except source.MissingError:
+            return  # it went while we looked
+        except source.CannotReadError as error:
+            self._problem(path, str(error))
+            self._keep_last_good(strategy)
+            return
+        spec = strategy_file.finish(strategy, self._draft(strategy, text, path), self._settings)
+        if isinstance(spec, Spec):
+            self._strategies[strategy] = spec
+            self._sources[strategy] = text
+        else:
+            self._problems += spec
+            self._keep_last_good(strategy)
+
+    def _draft(self, strategy: str, text: bytes, path: Path) -> Draft:
+        kept = self._before.get(strategy)
+        defaults = self._settings.defaults
+        if kept is None or (kept.text, kept.defaults) != (text, defaults):
+            kept = _Kept(text, defaults, strategy_file.draft(text, f"{FOLDER}/{path.name}", defaults))
+        self.drafts[strategy] = kept
+        return kept.draft
+
+    def _keep_last_good(self, strategy: str) -> None:
+        self._bad.add(strategy)
+        if strategy in self._last_good:
+            self._strategies[strategy] = self._last_good[strategy]
+
+    def _problem(self, path: Path, message: str) -> None:
+        name = os.fsencode(path.name).decode("utf-8", "replace")
+        self._problems.append(Problem(f"{FOLDER}/{name}", 1, 1, "", message))
+
+
+def _wrong_stem(stem: str) -> str | None:
+    if stem in RESERVED_IDS:
+        return f"{stem!r} means every strategy in commands; rename the file"
+    if ID.fullmatch(stem):
+        return None
+    rule = "lower-case letters, digits, _ and -, at most 64, the first no _ or -"
+    return f"the name is the strategy's id, which must be {rule}; rename the file"

@@ -1,0 +1,209 @@
+"""`stratvisor up`: puts the daemon together, in the order that gets strategies up first.
+
+The composition root: the only file that knows every part. The web server is imported once strategies
+have been started. The daemon may be killed at any point here; the next one finds everything in files.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import logging.handlers
+import os
+import resource
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
+
+from stratvisor import reloading, settings
+from stratvisor.clock import SystemClock, boot_id
+from stratvisor.history import History
+from stratvisor.host import LocalHost
+from stratvisor.metering import Meter
+from stratvisor.news_socket import NewsSocket
+from stratvisor.newsroom import Newsroom
+from stratvisor.provenance import Provenance
+from stratvisor.recorder import Recorder
+from stratvisor.runner.local import LocalRunner
+from stratvisor.shim import kernel
+from stratvisor.state import Ended
+from stratvisor.store import Store, StoreTooNew, from_kept
+from stratvisor.supervisor import Supervisor
+from stratvisor.tasks import Tasks
+from stratvisor.watch import Watcher
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stratvisor.ports import Survey
+
+log = logging.getLogger("stratvisor")
+
+FOLDERS = {"run": 0o700, "keys": 0o700, "log": 0o750, "data": 0o700}
+
+
+class HomeBusy(Exception):  # noqa: N818  somebody else's right, not an error
+    """Another daemon has this home."""
+
+
+def run(home: Path, *, verbose: bool = False) -> int:
+    """Be the daemon of this home until told to end. Returns the exit code."""
+    try:
+        lock = take_home(home)
+        known, _problems = settings.read(home)
+        prepare(home, "debug" if verbose else known.level)
+    except (HomeBusy, OSError) as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        return 1
+    try:
+        return asyncio.run(Daemon(home).main())
+    except StoreTooNew as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        return 1
+    finally:
+        os.close(lock)
+
+
+def take_home(home: Path) -> int:
+    """Lock the home folder itself: `git clean -fdx` may remove run/ and every lock in it.
+
+    Raises:
+        HomeBusy: another daemon holds it.
+    """
+    lock = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        owner = _read_pid(home)
+        raise HomeBusy(f"a daemon{owner} runs for {home} already; `stratvisor status` shows it") from None
+    return lock
+
+
+def prepare(home: Path, level: str) -> None:
+    """Folders with their rights, logging, and as many descriptors as there may be."""
+    for name, mode in FOLDERS.items():
+        (home / name).mkdir(mode=mode, exist_ok=True)
+    for name in ("run", "keys"):
+        (home / name).chmod(0o700)
+    (home / "run" / "daemon.pid").write_text(f"{os.getpid()}\n", "ascii")
+    _log_to(home, level)
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+
+
+class Daemon:
+    """One life of the daemon."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    async def main(self) -> int:
+        """From the first file read to the last let go."""
+        async with AsyncExitStack() as stack:
+            await self._assemble(stack)
+            await self._take_over()
+            await self._open_doors(stack)
+            await self._host.ending.wait()
+            if self._host.stop_strategies:
+                log.info("stopping all strategies")
+                await self._supervisor.stop_all()
+            self._say_goodbye()
+        return 0
+
+    async def _assemble(self, stack: AsyncExitStack) -> None:
+        home, loop = self._home, asyncio.get_running_loop()
+        clock = SystemClock()
+        self._tasks = Tasks()
+        self._store = Store(home / "run" / "state.json", boot_id())
+        self._loaded = self._store.load()
+        if self._loaded.problem:
+            log.warning("%s", self._loaded.problem)
+        self._newsroom = Newsroom(self._loaded.news_id)
+        self._history = History(home / "run" / "history.db")
+        stack.push_async_callback(self._history.close)
+        self._runner = LocalRunner(home, clock)
+        self._runner.start()
+        stack.callback(self._runner.close)
+        self._recorder = Recorder(
+            clock, self._store, self._history, Provenance(home), self._newsroom, self._tasks
+        )
+        stack.callback(self._recorder.close)
+        self._supervisor = Supervisor(clock, self._runner, self._recorder, self._newsroom, self._tasks)
+        stack.callback(self._supervisor.close)
+        stack.push_async_callback(self._tasks.close)
+        stack.callback(self._newsroom.close)
+        self._reloader = reloading.Reloader(home, self._supervisor, self._recorder, clock, self._tasks)
+        self._host = LocalHost(
+            home, clock, self._supervisor, self._reloader, self._newsroom, self._history
+        )
+        self._meter = Meter(self._supervisor, self._runner.shims, clock)
+        loop.add_signal_handler(signal.SIGCHLD, self._runner.reap)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: self._host.shutdown(stop_strategies=False))
+        loop.add_signal_handler(signal.SIGHUP, self._reloader.poke)
+
+    async def _take_over(self) -> None:
+        """Find what the last daemon left, then judge every strategy for the first time."""
+        survey = await asyncio.to_thread(self._runner.survey)
+        kept = {strategy: from_kept(one) for strategy, one in self._loaded.strategies.items()}
+        await self._reloader.first(kept, {found.strategy: found for found in survey.live})
+        self._account(survey)
+        self._supervisor.look_at_all()
+
+    def _account(self, survey: Survey) -> None:
+        for finished in survey.ended:
+            self._supervisor.turn(finished.strategy, Ended(finished.exit))
+            self._recorder.ended(finished, self._supervisor.entries.get(finished.strategy))
+        for found in survey.live:
+            self._supervisor.adopt_run(found)
+            log.info("%s: adopted run %d, pid %d", found.strategy, found.run.number, found.run.pid)
+        for stray in survey.strays:
+            log.warning("%s: %s", stray.strategy, stray.why)
+
+    async def _open_doors(self, stack: AsyncExitStack) -> None:
+        """Everything that no strategy waits for."""
+        home = self._home
+        stack.enter_context(NewsSocket(home / "run", self._heard))
+        loop = asyncio.get_running_loop()
+        watched = [home / "conf.d", home / "strategies", home / "stratvisor.toml"]
+        watcher = Watcher(watched, lambda: loop.call_soon_threadsafe(self._reloader.poke))
+        watcher.start()
+        stack.callback(watcher.stop)
+        self._tasks.spawn(self._reloader.rescan(), "rescan")
+        self._tasks.spawn(self._meter.run(), "meter")
+        from stratvisor.http import server  # noqa: PLC0415  strategies are up by now
+
+        http = self._reloader.settings.http
+        doors = await stack.enter_async_context(server.serve(self._host, home, http))
+        _greet(home, doors)
+
+    def _heard(self, strategy: str, number: int) -> None:
+        if self._runner.is_ready(strategy, number):
+            self._supervisor.became_ready(strategy, number)
+
+    def _say_goodbye(self) -> None:
+        left = [strategy for strategy, _entry in self._supervisor.live()]
+        if left:
+            log.info("the daemon ends; %s go on and are adopted by the next `stratvisor up`", ", ".join(left))
+
+
+def _log_to(home: Path, level: str) -> None:
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    with suppress(OSError):
+        path = home / "log" / "stratvisor.log"
+        handlers.append(logging.handlers.RotatingFileHandler(path, maxBytes=10_000_000, backupCount=5))
+    form = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    for handler in handlers:
+        handler.setFormatter(form)
+    logging.basicConfig(level=level.upper(), handlers=handlers, force=True)
+
+
+def _read_pid(home: Path) -> str:
+    try:
+        return f" (pid {(home / 'run' / 'daemon.pid').read_text('ascii').strip()})"
+    except OSError:
+        return ""

@@ -1,0 +1,218 @@
+"""What the doors may ask of this daemon: `ports.Host`, put together from the supervisor and its records."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from stratvisor import __version__, timeline, view, windows
+from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
+from stratvisor.runner.logfolder import FOLDER
+from stratvisor.shim import lognames
+from stratvisor.spec import ID
+from stratvisor.state import Launching, Stopping, Up
+from stratvisor.why import sentence
+from stratvisor.wording import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
+
+    from stratvisor.history import History
+    from stratvisor.newsroom import Newsroom
+    from stratvisor.ports import Clock
+    from stratvisor.reloading import Reloader
+    from stratvisor.supervisor import Supervisor
+
+
+class LocalHost:
+    """The daemon as its doors see it."""
+
+    def __init__(
+        self,
+        home: Path,
+        clock: Clock,
+        supervisor: Supervisor,
+        reloader: Reloader,
+        newsroom: Newsroom,
+        history: History,
+    ) -> None:
+        self.stop_strategies = False
+        """What the last word about the daemon's end said of its strategies."""
+        self.ending = asyncio.Event()
+        self._home = home
+        self._clock = clock
+        self._supervisor = supervisor
+        self._reloader = reloader
+        self._newsroom = newsroom
+        self._history = history
+        self._began = clock.now().wall
+
+    def status(self) -> Json:
+        """See `ports.Host`."""
+        strategies = [self._show(strategy) for strategy in self._ids()]
+        counts: dict[str, int] = {}
+        for strategy in strategies:
+            counts[strategy["state"]] = counts.get(strategy["state"], 0) + 1
+        known = {f"conf.d/{strategy}.yaml" for strategy in self._ids()}
+        orphaned = [problem for problem in self._reloader.problems if problem.file not in known]
+        ready, why_not = self.ready()
+        zone = ZoneInfo(self._reloader.settings.timezone)
+        return {
+            "version": __version__,
+            "now": self._clock.now().wall.astimezone(zone).isoformat(timespec="milliseconds"),
+            "timezone": zone.key,
+            "ready": ready,
+            "why_not_ready": why_not,
+            "counts": counts,
+            "problems": [view.problem_json(problem) for problem in orphaned],
+            "strategies": strategies,
+        }
+
+    def strategy(self, strategy: str) -> Json:
+        """See `ports.Host`."""
+        if strategy not in self._ids():
+            raise self._unknown(strategy)
+        return self._show(strategy)
+
+    def select(self, selector: str) -> tuple[str, ...]:
+        """See `ports.Host`."""
+        entries = self._supervisor.entries
+        if selector == "all":
+            return tuple(sorted(entries))
+        if selector.startswith("@"):
+            tag = selector[1:]
+            found = tuple(sorted(name for name, entry in entries.items() if tag in entry.spec.tags))
+            if not found:
+                tags = {tag for entry in entries.values() for tag in entry.spec.tags}
+                raise UnknownStrategy(f"no strategy has the tag {tag}{did_you_mean(tag, tags)}")
+            return found
+        if selector not in self._ids():
+            raise self._unknown(selector)
+        return (selector,)
+
+    def order(self, strategy: str, order: Order) -> None:
+        """See `ports.Host`."""
+        if strategy in self._reloader.broken:
+            raise Refused(f"its file is bad: {self._reloader.broken[strategy][0]}")
+        self._supervisor.order(strategy, order)
+
+    async def settled(self, strategy: str, timeout_s: float) -> bool:
+        """See `ports.Host`."""
+
+        def at_ease() -> bool:
+            entry = self._supervisor.entries.get(strategy)
+            if entry is None:
+                return True
+            phase = entry.state.phase
+            return not (isinstance(phase, Launching | Stopping) or (isinstance(phase, Up) and not phase.ready))
+
+        return await self._supervisor.until(at_ease, timeout_s)
+
+    async def reload(self, *, force: bool) -> Json:
+        """See `ports.Host`."""
+        return await self._reloader.reload(force=force, by="operator")
+
+    async def plan(self) -> Json:
+        """See `ports.Host`."""
+        return await self._reloader.plan()
+
+    def upcoming(self, strategy: str, count: int) -> list[Json]:
+        """See `ports.Host`."""
+        entry = self._supervisor.known(strategy)
+        zone = ZoneInfo(entry.spec.timezone)
+        coming = windows.upcoming(entry.spec.schedule, self._clock.now().wall, count)
+        return [{"start": _iso(one.start, zone), "stop": _iso(one.end, zone)} for one in coming]
+
+    async def timeline(self) -> Json:
+        """See `ports.Host`."""
+        now = self._clock.now()
+        zone = ZoneInfo(self._reloader.settings.timezone)
+        day = timeline.day_of(now.wall, zone.key)
+        bars: dict[str, list[Json]] = {}
+        for bar in await self._history.bars(day.start, day.end):
+            bars.setdefault(bar["strategy"], []).append(bar)
+        rows = []
+        for name, entry in sorted(self._supervisor.entries.items()):
+            shown = self._show(name)
+            own = bars.get(name, [])
+            rows.append(
+                {
+                    "id": name,
+                    "title": shown["title"],
+                    "state": shown["state"],
+                    "bands": [
+                        {"start": _iso(band.start, zone), "stop": _iso(band.end, zone)}
+                        for band in timeline.bands(entry.spec.schedule, day.start, day.end)
+                    ],
+                    "bars": [_bar(bar, zone) for bar in own],
+                    "marks": [_mark(bar, zone) for bar in own if bar["failed"] and bar["ended"] is not None],
+                }
+            )
+        return {
+            "day_start": _iso(day.start, zone),
+            "day_end": _iso(day.end, zone),
+            "now": _iso(now.wall, zone),
+            "zone": zone.key,
+            "rows": rows,
+        }
+
+    async def runs(self, strategy: str, limit: int) -> list[Json]:
+        """See `ports.Host`. History outlives a strategy, so an id without a file is no error."""
+        found = await self._history.runs(strategy, limit)
+        if not found and strategy not in self._ids():
+            raise self._unknown(strategy)
+        return found
+
+    def log_files(self, strategy: str) -> Sequence[Path]:
+        """See `ports.Host`. Logs outlive a strategy too."""
+        files = lognames.of(self._home / FOLDER, strategy) if ID.fullmatch(strategy) else []
+        if not files and strategy not in self._ids():
+            raise self._unknown(strategy)
+        return [Path(file) for file in files]
+
+    def news(self, after: int | None) -> AsyncIterator[News]:
+        """See `ports.Host`."""
+        return self._newsroom.listen(after)
+
+    def ready(self) -> tuple[bool, str | None]:
+        """See `ports.Host`."""
+        return self._reloader.refused is None, self._reloader.refused
+
+    def shutdown(self, *, stop_strategies: bool) -> None:
+        """See `ports.Host`."""
+        self.stop_strategies = stop_strategies
+        self.ending.set()
+
+    def _ids(self) -> list[str]:
+        return sorted(self._supervisor.entries.keys() | self._reloader.broken.keys())
+
+    def _show(self, strategy: str) -> Json:
+        entry = self._supervisor.entries.get(strategy)
+        if entry is None:
+            zone = ZoneInfo(self._reloader.settings.timezone)
+            return view.broken(strategy, self._reloader.broken[strategy], zone, self._began)
+        return view.strategy(self._clock.now(), entry.spec, entry.state, entry.facts)
+
+    def _unknown(self, strategy: str) -> UnknownStrategy:
+        return UnknownStrategy(f"no strategy {strategy}{did_you_mean(strategy, self._ids())}")
+
+
+def _bar(bar: Json, zone: ZoneInfo) -> Json:
+    return {
+        "run": bar["run"],
+        "start": _iso(bar["began"], zone),
+        "end": None if bar["ended"] is None else _iso(bar["ended"], zone),
+        "failed": bar["failed"],
+    }
+
+
+def _mark(bar: Json, zone: ZoneInfo) -> Json:
+    return {"at": _iso(bar["ended"], zone), "text": f"run {bar['run']}: {bar['how']}"}
+
+
+def _iso(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(timespec="seconds")

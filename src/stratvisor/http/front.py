@@ -1,0 +1,44 @@
+"""What every handler needs, in one place, found through the request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from stratvisor.http.doors import Doors
+    from stratvisor.http.pages import Pages
+    from stratvisor.http.route import Route
+    from stratvisor.ports import Host
+
+
+class Front:
+    """The front of one daemon: what stands behind the doors, and how it is shown."""
+
+    def __init__(self, host: Host, doors: Doors, pages: Pages, base: str) -> None:
+        self.host = host
+        self.doors = doors
+        self.pages = pages
+        self.base = base
+        """What all paths but the root's begin with, without a slash at its end; may be empty."""
+        self.routes: dict[web.AbstractRoute, Route] = {}
+        self.closing = asyncio.Event()
+        """Set when the server goes: what waits is to end at once."""
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, or until the server closes."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
+        except TimeoutError:
+            return
+
+
+FRONT = web.AppKey("front", Front)
+
+
+def front(request: web.Request) -> Front:
+    """The front that this request came to."""
+    return request.app[FRONT]

@@ -1,0 +1,73 @@
+"""The page: templates filled with what the host says.
+
+Everything is escaped; no template marks anything as safe. Nothing in a page is inline, so that the
+Content-Security-Policy can forbid all that is.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from stratvisor import __version__
+from stratvisor.http import formats
+from stratvisor.http.access import session_of
+from stratvisor.http.assets import VERSIONS
+from stratvisor.http.negotiate import HTML
+from stratvisor.http.parameters import text
+from stratvisor.http.route import CSRF_FIELD
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BACK = text("back", "For a page's form: the path of the page to show afterwards")
+
+_LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
+"""A path on this host: no scheme, no host, no backslash that a browser reads as a slash."""
+
+
+class Pages:
+    """All pages under one base path."""
+
+    def __init__(self, base: str) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        self._environment.filters.update(formats.FILTERS)
+        self._environment.globals.update(
+            base=base, version=__version__, assets=VERSIONS, csrf_field=CSRF_FIELD, verbs=formats.verbs
+        )
+
+    def answer(
+        self,
+        request: web.Request,
+        template: str,
+        facts: Mapping[str, Any],
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        """A page made of `facts`, for whoever asks."""
+        session = session_of(request)
+        content = self._environment.get_template(template).render(
+            facts,
+            csrf="" if session is None else session.csrf,
+            logged_in=session is not None,
+            here=request.path_qs,
+        )
+        return web.Response(text=content, status=status, headers=headers, content_type=HTML)
+
+
+def local_path(given: str | None, base: str) -> str | None:
+    """A path to send a browser to, if it is one of ours; None: it is not, or none was given."""
+    if given is None or not _LOCAL.fullmatch(given) or not f"{given}/".startswith(f"{base}/"):
+        return None
+    return given

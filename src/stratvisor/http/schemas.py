@@ -1,0 +1,194 @@
+"""The shapes of the JSON that goes out, as JSON Schema 2020-12 for openapi.json. Facts alone.
+
+All keys of a strategy are always there; null where nothing is to say. Times are ISO 8601 with offset.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from stratvisor.ports import Json
+
+STATES = (
+    "pending",
+    "scheduled",
+    "waiting",
+    "starting",
+    "running",
+    "backoff",
+    "stopping",
+    "exited",
+    "stopped",
+    "error",
+)
+
+
+def _object(about: str, properties: Json, *, whole: bool = True) -> Json:
+    found: Json = {"type": "object", "description": about, "properties": properties}
+    return found | ({"required": list(properties)} if whole else {})
+
+
+def _list(items: Json) -> Json:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _either(*options: Json) -> Json:
+    return {"anyOf": [*options, {"type": "null"}]}
+
+
+def _maybe(kind: str) -> Json:
+    return {"type": [kind, "null"]}
+
+
+_TEXT: Json = {"type": "string"}
+_WHOLE: Json = {"type": "integer"}
+_FLAG: Json = {"type": "boolean"}
+_TIME: Json = {"type": "string", "format": "date-time"}
+_MAYBE_TIME: Json = {"type": ["string", "null"], "format": "date-time"}
+
+_LAST_EXIT = _object(
+    "How its last run ended",
+    {
+        "code": _maybe("integer"),
+        "signal": _maybe("string"),
+        "cause": _maybe("string"),
+        "at": _TIME,
+        "run": _WHOLE,
+    },
+)
+
+_HOLD = _object(
+    "The operator's word against the schedule",
+    {
+        "by": _TEXT,
+        "since": _TIME,
+        "until": {"enum": ["next", "window-end", None]},
+        "wants": {"enum": ["up", "down"]},
+    },
+)
+
+_STRATEGY = _object(
+    "One strategy",
+    {
+        "id": _TEXT,
+        "title": _TEXT,
+        "tags": _list(_TEXT),
+        "state": {"type": "string", "enum": list(STATES)},
+        "why": _TEXT,
+        "since": _MAYBE_TIME,
+        "pid": _maybe("integer"),
+        "run": _maybe("integer"),
+        "uptime_s": _maybe("number"),
+        "restarts": _WHOLE,
+        "last_exit": _either(_LAST_EXIT),
+        "retry_at": _MAYBE_TIME,
+        "kill_at": _MAYBE_TIME,
+        "next_start": _MAYBE_TIME,
+        "next_stop": _MAYBE_TIME,
+        "hold": _either(_HOLD),
+        "cpu_percent": _maybe("number"),
+        "memory_bytes": _maybe("integer"),
+        "log": _maybe("string"),
+        "script_sha256": _maybe("string"),
+        "commit": _maybe("string"),
+        "stale": _FLAG,
+        "restart_pending": _FLAG,
+        "problems": _list(_ref("ConfigProblem")),
+    },
+)
+
+_RUN = _object(
+    "One run; further keys say what it was made of",
+    {
+        "run": _WHOLE,
+        "began": _MAYBE_TIME,
+        "ended": _MAYBE_TIME,
+        "code": _maybe("integer"),
+        "signal": _maybe("string"),
+        "cause": _maybe("string"),
+    },
+    whole=False,
+)
+
+SCHEMAS: Json = {
+    "Any": {"type": "object"},
+    "Problem": _object(
+        "RFC 9457",
+        {"type": _TEXT, "title": _TEXT, "status": _WHOLE, "detail": _TEXT, "instance": _TEXT},
+    ),
+    "ConfigProblem": _object(
+        "A mistake in a file",
+        {"file": _TEXT, "line": _WHOLE, "column": _WHOLE, "key": _TEXT, "message": _TEXT},
+    ),
+    "Strategy": _STRATEGY,
+    "Status": _object(
+        "Everything about all",
+        {
+            "version": _TEXT,
+            "now": _TIME,
+            "timezone": _TEXT,
+            "ready": _FLAG,
+            "why_not_ready": _maybe("string"),
+            "counts": {"type": "object", "additionalProperties": _WHOLE},
+            "problems": _list(_ref("ConfigProblem")),
+            "strategies": _list(_ref("Strategy")),
+        },
+    ),
+    "Ordered": {
+        "anyOf": [
+            _ref("Strategy"),
+            _object(
+                "Where @TAG or `all` was named",
+                {
+                    "strategies": _list(_ref("Strategy")),
+                    "refused": _list(_object("One that did not obey", {"id": _TEXT, "why": _TEXT})),
+                },
+            ),
+        ]
+    },
+    "Plan": _object(
+        "What a reload does; each a list of ids",
+        {
+            "start": _list(_TEXT),
+            "stop": _list(_TEXT),
+            "restart": _list(_TEXT),
+            "live": _list(_TEXT),
+            "problems": _list(_ref("ConfigProblem")),
+            "refused": _maybe("string"),
+        },
+    ),
+    "Why": _object("One sentence", {"id": _TEXT, "state": _TEXT, "since": _MAYBE_TIME, "why": _TEXT}),
+    "Next": _object(
+        "The coming windows",
+        {"id": _TEXT, "next": _list(_object("A window", {"start": _MAYBE_TIME, "stop": _MAYBE_TIME}))},
+    ),
+    "Runs": _object("Newest first", {"id": _TEXT, "runs": _list(_RUN)}),
+    "Logs": {
+        "anyOf": [
+            _object(
+                "The files, oldest first",
+                {
+                    "id": _TEXT,
+                    "files": _list(
+                        _object("A file", {"name": _TEXT, "run": _TEXT, "part": _WHOLE, "size": _WHOLE})
+                    ),
+                },
+            ),
+            _object("The last lines", {"id": _TEXT, "lines": _list(_TEXT), "position": _maybe("string")}),
+            _object(
+                "Lines that hold the text",
+                {
+                    "id": _TEXT,
+                    "matches": _list(_object("A line", {"log": _TEXT, "line": _WHOLE, "text": _TEXT})),
+                },
+            ),
+        ]
+    },
+    "Shutdown": _object("What was told", {"stop_strategies": _FLAG}),
+    "Ready": _object("Readiness", {"ready": _FLAG, "why_not_ready": _maybe("string")}),
+}

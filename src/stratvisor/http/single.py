@@ -1,0 +1,110 @@
+"""One strategy: its state, why it is so, when it runs next, and how its runs ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from stratvisor import logs
+from stratvisor.http.answers import json_answer, wants_page
+from stratvisor.http.front import Front, front
+from stratvisor.http.negotiate import HTML
+from stratvisor.http.parameters import whole
+from stratvisor.http.picture import picture
+from stratvisor.http.route import Answer, Asked, Route
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+PAGE_RUNS = 20
+PAGE_WINDOWS = 5
+PAGE_LINES = 200
+
+
+async def status(request: web.Request, _asked: Asked) -> web.Response:
+    """Everything about one; its page shows its runs, its windows and the end of its log beside that."""
+    here = front(request)
+    name = request.match_info["id"]
+    facts = here.host.strategy(name)
+    if not wants_page(request):
+        return json_answer(facts)
+    shown = {
+        "strategy": facts,
+        "runs": await here.host.runs(name, PAGE_RUNS),
+        "upcoming": here.host.upcoming(name, PAGE_WINDOWS),
+        "tail": await asyncio.to_thread(logs.tail, here.host.log_files(name), PAGE_LINES),
+        "picture": picture(await here.host.timeline(), name),
+        "now": _now(here),
+    }
+    return here.pages.answer(request, "strategy.html", shown)
+
+
+async def why(request: web.Request, _asked: Asked) -> web.Response:
+    """One sentence."""
+    here = front(request)
+    facts = here.host.strategy(request.match_info["id"])
+    if wants_page(request):
+        return here.pages.answer(request, "why.html", {"strategy": facts})
+    return json_answer({key: facts[key] for key in ("id", "state", "since", "why")})
+
+
+async def upcoming(request: web.Request, asked: Asked) -> web.Response:
+    """The coming windows."""
+    here = front(request)
+    facts = here.host.strategy(request.match_info["id"])
+    windows = here.host.upcoming(facts["id"], asked["n"])
+    if wants_page(request):
+        return here.pages.answer(
+            request, "next.html", {"strategy": facts, "upcoming": windows, "now": _now(here)}
+        )
+    return json_answer({"id": facts["id"], "next": windows})
+
+
+async def runs(request: web.Request, asked: Asked) -> web.Response:
+    """The history, newest first."""
+    here = front(request)
+    facts = here.host.strategy(request.match_info["id"])
+    found = await here.host.runs(facts["id"], asked["n"])
+    if wants_page(request):
+        return here.pages.answer(request, "runs.html", {"strategy": facts, "runs": found, "now": _now(here)})
+    return json_answer({"id": facts["id"], "runs": found})
+
+
+def _now(here: Front) -> str:
+    """Beside what the page's times are shown."""
+    now: str = here.host.status()["now"]
+    return now
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/status/{id}",
+        status,
+        "Everything about one strategy",
+        {200: Answer("its state", "Strategy", others=(HTML,))},
+    ),
+    Route(
+        "GET",
+        "/why/{id}",
+        why,
+        "Why it is in this state, in one sentence",
+        {200: Answer("the sentence", "Why", others=(HTML,))},
+    ),
+    Route(
+        "GET",
+        "/next/{id}",
+        upcoming,
+        "The coming windows",
+        {200: Answer("the windows, soonest first", "Next", others=(HTML,))},
+        (whole("n", "How many", 1, 1000, 20),),
+    ),
+    Route(
+        "GET",
+        "/runs/{id}",
+        runs,
+        "The history of its runs",
+        {200: Answer("the runs, newest first", "Runs", others=(HTML,))},
+        (whole("n", "How many", 1, 1000, 50),),
+    ),
+)

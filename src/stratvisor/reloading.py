@@ -1,0 +1,306 @@
+"""The config in force: reads it when told to look again, and hands the supervisor what changed.
+
+Knows the files and the rules of a reload: read once everything has been quiet, keep the last good
+version of a bad file, change nothing that did not change, and never take an emptied conf.d for the
+wish to stop everything. What a good file said is kept as run/ID/conf.yaml, so that the last good
+version outlives the daemon too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stratvisor import config, machine, settings, view
+from stratvisor.ports import Json
+from stratvisor.provenance import script_sha256
+from stratvisor.spec import Process, Spec
+from stratvisor.state import Launch, Look, Removed, State, Stopping
+from stratvisor.watch import Quiet, git_is_busy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from stratvisor.config import Config
+    from stratvisor.ports import Clock, Found
+    from stratvisor.recorder import Recorder
+    from stratvisor.settings import Settings
+    from stratvisor.spec import Problem
+    from stratvisor.supervisor import Supervisor
+    from stratvisor.tasks import Tasks
+
+log = logging.getLogger(__name__)
+
+RESCAN_S = 30.0
+"""What the watcher missed is found by then."""
+
+
+class Reloader:
+    """Reads config and applies it."""
+
+    def __init__(
+        self,
+        home: Path,
+        supervisor: Supervisor,
+        recorder: Recorder,
+        clock: Clock,
+        tasks: Tasks,
+    ) -> None:
+        self.settings: Settings
+        self.problems: tuple[Problem, ...] = ()
+        self.broken: dict[str, tuple[Problem, ...]] = {}
+        """Strategies whose file is bad from the first."""
+        self.refused: str | None = None
+        """Why the last reload was not carried out."""
+        self._home = home
+        self._supervisor = supervisor
+        self._recorder = recorder
+        self._clock = clock
+        self._tasks = tasks
+        self._quiet = Quiet()
+        self._timer: asyncio.TimerHandle | None = None
+        self._reading = asyncio.Lock()
+        self._kept: dict[str, bytes] = {}
+        self._seen: dict[str, tuple[int, int, int]] = {}
+
+    # When to look.
+
+    def poke(self) -> None:
+        """Something changed on disk: read once it is quiet."""
+        self._quiet.poke(self._clock.now().boot_ns)
+        self._schedule()
+
+    async def rescan(self) -> None:
+        """For ever: look at times, whatever the watcher says."""
+        while True:
+            await asyncio.sleep(RESCAN_S)
+            self.poke()
+
+    def _schedule(self) -> None:
+        now_ns = self._clock.now().boot_ns
+        due_ns = self._quiet.due_at(now_ns, git_is_busy(self._home))
+        if due_ns is None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(max(0, due_ns - now_ns) / 1e9, self._when_quiet)
+
+    def _when_quiet(self) -> None:
+        self._timer = None
+        now_ns = self._clock.now().boot_ns
+        due_ns = self._quiet.due_at(now_ns, git_is_busy(self._home))
+        if due_ns is not None and due_ns > now_ns:
+            self._schedule()
+            return
+        self._quiet.done()
+        self._tasks.spawn(self.reload(force=False, by=None), "reload")
+
+    # Reading and applying.
+
+    async def plan(self) -> Json:
+        """What a reload would do now."""
+        async with self._reading:
+            _settings, read = await self._read()
+            return self._plan(read)
+
+    async def reload(self, *, force: bool, by: str | None) -> Json:
+        """Read everything and put it in force; `by` None: the daemon of its own accord."""
+        async with self._reading:
+            self.settings, read = await self._read()
+            plan = self._plan(read)
+            changed = self._note_problems(read)
+            self.refused = None if force else plan["refused"]
+            if self.refused is None:
+                plan["refused"] = None
+                changed |= self._apply(read)
+                await asyncio.to_thread(self._keep_good, read.sources)
+            await self._check_stale()
+            if changed or by is not None:
+                log.info("reload by %s: %s", by or "the watcher", _told(plan))
+                self._recorder.news("reload", by, plan)
+            return plan
+
+    async def first(self, kept: Mapping[str, State], live: Mapping[str, Found]) -> None:
+        """Read everything for the first time and take on every strategy, without deciding anything.
+
+        A live run whose file is gone is taken on to be stopped, unless all files are gone.
+        """
+        known, _problems = await asyncio.to_thread(settings.read, self._home)
+        last_good = await asyncio.to_thread(read_good, self._home, kept.keys() | live.keys(), known)
+        self.settings, read = await self._read(last_good)
+        self._note_problems(read)
+        self.refused = self._why_refused(read, sorted(live))
+        for name, spec in read.strategies.items():
+            self._supervisor.adopt(spec, kept.get(name, State()))
+        for name in live.keys() - read.strategies.keys():
+            spec = last_good.get(name) or _stand_in(live[name])
+            state = kept.get(name, State())
+            self._supervisor.adopt(spec, replace(state, removed=self.refused is None))
+        self._tasks.spawn(asyncio.to_thread(self._keep_good, read.sources), "keep good config")
+
+    async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
+        if last_good is None:
+            last_good = {name: entry.spec for name, entry in self._supervisor.entries.items()}
+        return await asyncio.to_thread(read_all, self._home, last_good)
+
+    def _plan(self, read: Config) -> Json:
+        """By asking the machine what it would do, strategy by strategy."""
+        now = self._clock.now()
+        plan: dict[str, list[str]] = {"start": [], "stop": [], "restart": [], "live": []}
+        entries = self._supervisor.entries
+        for strategy in sorted(entries.keys() | read.strategies.keys()):
+            entry = entries.get(strategy)
+            state = entry.state if entry else State()
+            spec = read.strategies.get(strategy)
+            if spec is None and entry is not None:
+                after, actions = machine.step(now, entry.spec, state, Removed())
+            elif spec is not None:
+                after, actions = machine.step(now, spec, replace(state, removed=False), Look())
+            else:
+                continue
+            verb = _verb(state, after, launched=any(isinstance(action, Launch) for action in actions))
+            if verb is not None:
+                plan[verb].append(strategy)
+            elif entry is not None and spec is not None and spec != entry.spec:
+                plan["live"].append(strategy)
+        problems = [view.problem_json(problem) for problem in read.problems]
+        return {**plan, "problems": problems, "refused": self._why_refused(read, self._live())}
+
+    def _live(self) -> list[str]:
+        return sorted(strategy for strategy, _entry in self._supervisor.live())
+
+    @staticmethod
+    def _why_refused(read: Config, live: list[str]) -> str | None:
+        if read.sources or read.bad or not live:
+            return None
+        what = "is empty" if read.has_folder else "is gone"
+        return (
+            f"conf.d {what} while {', '.join(live)} run: they go on as they are; put the files back, or "
+            "`stratvisor reload --force` stops them"
+        )
+
+    def _apply(self, read: Config) -> bool:
+        entries = self._supervisor.entries
+        gone = [name for name, entry in entries.items() if name not in read.strategies and not entry.state.removed]
+        changed = [
+            spec
+            for name, spec in read.strategies.items()
+            if name not in entries or entries[name].spec != spec or entries[name].state.removed
+        ]
+        for name in gone:
+            self._supervisor.remove(name)
+        for spec in changed:
+            self._supervisor.put(spec)
+        for name, entry in entries.items():
+            own = self.broken.get(name) or _of(self.problems, name)
+            if entry.facts.problems != own:
+                entry.facts = replace(entry.facts, problems=own)
+        return bool(gone or changed)
+
+    def _note_problems(self, read: Config) -> bool:
+        changed = self.problems != read.problems
+        self.problems = read.problems
+        self.broken = {
+            name: _of(read.problems, name) for name in sorted(read.bad) if name not in read.strategies
+        }
+        if changed:
+            for problem in read.problems:
+                log.warning("%s", problem)
+        return changed
+
+    def _keep_good(self, sources: Mapping[str, bytes]) -> None:
+        """Keep each good file's text beside its runs; forget those whose files are gone."""
+        for name, text in sources.items():
+            if self._kept.get(name) != text:
+                try:
+                    write_good(self._home, name, text)
+                except OSError as error:
+                    log.warning("cannot keep the last good version of %s: %s", name, error)
+                    continue
+                self._kept[name] = text
+
+    async def _check_stale(self) -> None:
+        """Whether a live run's script is still what it began with. Looked at only where the file changed."""
+        for name, entry in list(self._supervisor.entries.items()):
+            script = entry.spec.process.script
+            if script is None or entry.facts.script_sha256 is None or machine.live_run(entry.state) is None:
+                continue
+            mark = _signature(os.path.join(self._home, script))
+            if mark is None or self._seen.get(name) == mark:
+                continue
+            self._seen[name] = mark
+            digest = await asyncio.to_thread(script_sha256, self._home / script)
+            entry.facts = replace(entry.facts, stale=digest != entry.facts.script_sha256)
+
+
+def read_all(home: Path, last_good: Mapping[str, Spec]) -> tuple[Settings, Config]:
+    """stratvisor.toml and conf.d, with all problems of both."""
+    known, problems = settings.read(home)
+    read = config.read(home, known, last_good)
+    return known, replace(read, problems=(*problems, *read.problems))
+
+
+def good_path(home: Path, strategy: str) -> Path:
+    """Where the last good version of a strategy's file is kept."""
+    return home / "run" / strategy / "conf.yaml"
+
+
+def write_good(home: Path, strategy: str, text: bytes) -> None:
+    """Keep a good version, by rename."""
+    path = good_path(home, strategy)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_suffix(".new")
+    draft.write_bytes(text)
+    draft.chmod(0o600)
+    draft.rename(path)
+
+
+def read_good(home: Path, strategies: Iterable[str], known: Settings) -> dict[str, Spec]:
+    """The last good versions of these strategies, as far as they are there and still good."""
+    found = {}
+    for strategy in strategies:
+        try:
+            text = good_path(home, strategy).read_bytes()
+        except OSError:
+            continue
+        spec = config.parse(strategy, text, f"run/{strategy}/conf.yaml", known)
+        if not isinstance(spec, tuple):
+            found[strategy] = spec
+    return found
+
+
+def _stand_in(found: Found) -> Spec:
+    """For a live run of which no file tells any more: enough to stop it by the plan it was told."""
+    return Spec(found.strategy, Process(command=("gone",)), title=found.strategy, stop=found.run.told.plan)
+
+
+def _verb(before: State, after: State, *, launched: bool) -> str | None:
+    if launched:
+        return "start"
+    if isinstance(after.phase, Stopping) and not isinstance(before.phase, Stopping):
+        return "restart" if after.phase.order.because is machine.Because.EDITED else "stop"
+    return None
+
+
+def _of(problems: tuple[Problem, ...], strategy: str) -> tuple[Problem, ...]:
+    return tuple(problem for problem in problems if problem.file == f"conf.d/{strategy}.yaml")
+
+
+def _told(plan: Json) -> str:
+    parts = [f"{verb} {', '.join(plan[verb])}" for verb in ("start", "stop", "restart", "live") if plan[verb]]
+    if plan["problems"]:
+        parts.append(f"{len(plan['problems'])} problems")
+    return "; ".join(parts) or plan["refused"] or "nothing changed"
+
+
+def _signature(path: str) -> tuple[int, int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -1,0 +1,1 @@
+"""Where strategies run: implementations of `ports.Runner`."""

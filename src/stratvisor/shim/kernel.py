@@ -1,0 +1,112 @@
+"""System calls that Python 3.11 does not offer, by ctypes.
+
+Knows the kernel's numbers and structures, each with its source, and no policy. Every function
+raises OSError with errno as the standard library does. Linux only; `os.name` decides elsewhere.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from typing import NamedTuple
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+PR_SET_DUMPABLE = 4  # linux/prctl.h
+PR_SET_CHILD_SUBREAPER = 36
+
+CLOCK_REALTIME = 0  # linux/time.h
+CLOCK_BOOTTIME = 7
+TFD_NONBLOCK = os.O_NONBLOCK  # linux/timerfd.h
+TFD_CLOEXEC = os.O_CLOEXEC
+TFD_TIMER_ABSTIME = 1
+TFD_TIMER_CANCEL_ON_SET = 2
+
+SPLICE_F_NONBLOCK = 2  # linux/splice.h
+
+_P_PID = 1  # linux/wait.h
+_WEXITED = 4
+_WNOWAIT = 0x01000000
+_WNOHANG = 1
+_SYS_WAITID = {"x86_64": 247, "aarch64": 95, "riscv64": 95}  # arch/*/syscall tables
+
+_PIDFD_GET_INFO = 0xC040FF0B  # _IOWR(0xFF, 11, struct pidfd_info), linux/pidfd.h, kernel 6.13
+_PIDFD_INFO_EXIT = 1 << 3  # kernel 6.15
+
+
+class Usage(NamedTuple):
+    """What a process and the children it waited for have used."""
+
+    cpu_ns: int
+    peak_memory: int
+    """Bytes, of the largest single process."""
+
+
+def prctl(option: int, value: int) -> None:
+    """Set one attribute of this process."""
+    _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
+def tee(source: int, target: int, size: int) -> int:
+    """Copy up to `size` bytes from one pipe to another without consuming them; both non-blocking."""
+    return _check(
+        _libc.tee(ctypes.c_int(source), ctypes.c_int(target), ctypes.c_size_t(size), SPLICE_F_NONBLOCK)
+    )
+
+
+def timerfd(clock: int) -> int:
+    """Make a timer descriptor: non-blocking, closed on exec, not armed."""
+    return _check(_libc.timerfd_create(clock, TFD_NONBLOCK | TFD_CLOEXEC))
+
+
+def timerfd_set(timer: int, at_ns: int | None, *, cancel_on_step: bool = False) -> None:
+    """Arm a timer for an absolute instant of its clock, or disarm it with None.
+
+    With `cancel_on_step` a read fails with ECANCELED once the wall clock was set (timerfd_create(2)).
+    """
+    flags = TFD_TIMER_ABSTIME | (TFD_TIMER_CANCEL_ON_SET if cancel_on_step else 0)
+    # An all-zero value disarms, so an instant at or before the epoch becomes the first nanosecond.
+    value = 0 if at_ns is None else max(at_ns, 1)
+    spec = struct.pack("@qqqq", 0, 0, *divmod(value, 1_000_000_000))
+    _check(_libc.timerfd_settime(timer, flags, spec, None))
+
+
+def peek_exit(pid: int) -> Usage | None:
+    """The usage of a child that ended and was not reaped, which it still is not afterwards.
+
+    waitid(2): the raw system call takes a rusage that the C library's wrapper hides. None where the
+    number of the call is not known for this machine.
+    """
+    number = _SYS_WAITID.get(platform.machine())
+    if number is None:
+        return None
+    info = ctypes.create_string_buffer(128)
+    usage = (ctypes.c_long * 18)()
+    flags = _WEXITED | _WNOWAIT | _WNOHANG
+    _check(_libc.syscall(ctypes.c_long(number), _P_PID, pid, info, flags, usage))
+    user_s, user_us, system_s, system_us, max_rss_kib = usage[:5]
+    cpu_ns = (user_s + system_s) * 1_000_000_000 + (user_us + system_us) * 1_000
+    return Usage(cpu_ns, max_rss_kib * 1024)
+
+
+def pidfd_exit_status(pidfd: int) -> int | None:
+    """The wait status of a process that somebody else has reaped; None where the kernel does not say.
+
+    ioctl PIDFD_GET_INFO with PIDFD_INFO_EXIT, kernel 6.15.
+    """
+    request = bytearray(struct.pack("@Q56x", _PIDFD_INFO_EXIT))
+    buffer = (ctypes.c_char * len(request)).from_buffer(request)
+    if _libc.ioctl(pidfd, ctypes.c_ulong(_PIDFD_GET_INFO), buffer) < 0:
+        return None
+    mask, status = struct.unpack_from("@Q", request)[0], struct.unpack_from("@i", request, 60)[0]
+    return int(status) if mask & _PIDFD_INFO_EXIT else None
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        code = ctypes.get_errno() or errno.EIO
+        raise OSError(code, os.strerror(code))
+    return int(result)

@@ -1,0 +1,309 @@
+"""The shim: parent and subreaper of exactly one run, from its first byte to its last.
+
+It makes the strategy's process, moves its output to the log, stops it when want.json or the clock
+says so, clears up its tree, and records how it ended. It holds no opinion about restarts, and it does
+not need the daemon: want.json is the truth about what is wanted, and the end of the window in it is
+kept with no daemon alive.
+
+The order of the end closes a hole at each step: see the main process dead without reaping it (a
+reaped pid could be anybody's), KILL what is left of its tree, drain the FIFO (nobody is left to write
+more), sync the log, rename exit.json, reap. Killed anywhere in between, the next reader finds either
+exit.json or a dead main process whose code is still to be had.
+
+Started by `run` in a fork of the zygote, or by `python -I -S main.py REQUEST FD...` where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":  # -I leaves no other way to one's own package; last, so it shadows nothing
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+import contextlib
+import fcntl
+import json
+import select
+import signal
+import socket
+import time
+from typing import Any, NoReturn
+
+from stratvisor.shim import child, kernel, rundir, tree
+from stratvisor.shim.ending import Ending, describe_end
+from stratvisor.shim.logfile import Limits, Log
+from stratvisor.shim.stopping import Stopper
+
+REAPING_MS = 2_000
+"""How long to wait for another process to reap an orphan that is its child."""
+
+SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
+
+
+def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    """Be the shim of the run directory that `request` names, until its run is over."""
+    try:
+        os.chdir(request["dir"])
+        for one in descriptors:
+            os.set_inheritable(one, False)
+        lock, reply, *rest = descriptors
+        shim = Shim(lock)
+        if rest:
+            shim.launch(rest[0])
+        else:
+            shim.resume()
+        os.write(reply, b"up")
+        os.close(reply)
+        shim.supervise()
+        shim.finish()
+    except BaseException:  # noqa: BLE001  the outermost edge of the process
+        sys.excepthook(*sys.exc_info())
+        os._exit(70)
+    os._exit(0)
+
+
+class Shim:
+    """One run. The working directory is its run directory."""
+
+    def __init__(self, lock: int) -> None:
+        self._lock = lock
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        self._spec = _must_read(rundir.SPEC)
+        self._want = _must_read(rundir.WANT)
+        os.environ["TZ"] = self._spec["env"]["TZ"]
+        time.tzset()
+        self._signals = _signal_pipe()
+        self._out = os.open(rundir.OUT, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._ctl = os.open(rundir.CTL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        with contextlib.suppress(OSError):  # only to spare the user's pipe pages
+            fcntl.fcntl(self._ctl, fcntl.F_SETPIPE_SZ, rundir.CTL_SIZE)
+        self._notify = _notify_socket(self._spec["env"].get("NOTIFY_SOCKET"))
+        self._log = Log(self._spec["log"], _limits(self._want), self._title)
+        self._errors = -1
+        self._main = -1
+        self._watched = -1
+        self._began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._stopper: Stopper
+
+    @property
+    def _title(self) -> str:
+        return f"run {self._spec['run']} of {self._spec['strategy']}"
+
+    def launch(self, lock_strategy: int) -> None:
+        """Make the strategy's process; it runs once pid.json stands."""
+        gate_read, gate = os.pipe2(os.O_CLOEXEC)
+        self._errors, errors_write = os.pipe2(os.O_CLOEXEC)
+        out = os.open(rundir.OUT, os.O_RDWR | os.O_CLOEXEC)
+        began_ns = time.time_ns()
+        main = os.fork()
+        if main == 0:
+            os.close(gate)
+            child.become(self._spec, child.Descriptors(out, lock_strategy, gate_read, errors_write))
+        for one in (gate_read, errors_write, out, lock_strategy):
+            os.close(one)
+        self._main = main
+        strategy = rundir.identify(main) or rundir.Identity(main, 0)
+        rundir.write(
+            rundir.PID,
+            {
+                "boot_id": rundir.boot_id(),
+                "shim": rundir.identify(os.getpid()),
+                "strategy": strategy,
+                "began_ns": began_ns,
+                "began_boot_ns": self._began_ns,
+                "log": self._spec["log"],
+            },
+        )
+        self._log.note(f"{self._title} begins {_clock(began_ns)}: pid {main}: {' '.join(self._spec['argv'])}")
+        self._log.prune()
+        self._stopper = Stopper(main, group=main)
+        os.write(gate, b"g")
+        os.close(gate)
+
+    def resume(self) -> None:
+        """Take over a run whose shim is dead: the strategy is somebody else's child by now."""
+        who = _must_read(rundir.PID)
+        self._began_ns = who["began_boot_ns"]
+        shim = rundir.identify(os.getpid())
+        rundir.write(rundir.PID, {**who, "shim": shim})
+        pid, start_time = who["strategy"]
+        self._log.recover(self._out)
+        with contextlib.suppress(ProcessLookupError):
+            self._watched = os.pidfd_open(pid)
+            if rundir.identify(pid) != rundir.Identity(pid, start_time):
+                os.close(self._watched)
+                self._watched = -1
+        self._log.note(f"{self._title}: its shim died and was replaced {_clock(time.time_ns())}")
+        self._stopper = Stopper(pid, group=pid, pidfd=self._watched)
+
+    def supervise(self) -> None:
+        """Until the main process is dead: move output, obey, keep the clock."""
+        poll = select.poll()
+        inputs = [self._out, self._ctl, self._signals, *self._stopper.timers, self._notify, self._watched]
+        for descriptor in inputs:
+            if descriptor >= 0:
+                poll.register(descriptor, select.POLLIN)
+        self._obey()
+        while not self._ended():
+            ready = {descriptor for descriptor, _event in poll.poll()}
+            if self._out in ready:
+                self._log.pump(self._out)
+            if self._signals in ready:
+                self._on_signals()
+            if self._ctl in ready:
+                _discard(self._ctl)
+                self._obey()
+            if self._notify in ready:
+                self._on_notify()
+            if ready.intersection(self._stopper.timers):
+                self._stopper.act()
+
+    def _ended(self) -> bool:
+        if self._main > 0:
+            return os.waitid(os.P_PID, self._main, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return self._watched < 0 or bool(select.select([self._watched], [], [], 0)[0])
+
+    def _obey(self) -> None:
+        """Read again what is wanted. A want.json that cannot be read leaves the last one in force."""
+        try:
+            self._want = _must_read(rundir.WANT)
+        except (OSError, ValueError, rundir.TooNew) as error:
+            self._log.note(f"cannot obey: {error}")
+        self._log.limits = _limits(self._want)
+        self._stopper.obey(self._want)
+
+    def _on_signals(self) -> None:
+        if signal.SIGTERM in _drain_signals(self._signals):
+            self._stopper.begin_now("shutdown")  # whoever ends this process means its run
+        if self._main > 0:
+            tree.reap_strays(self._main)
+
+    def _on_notify(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                message = os.read(self._notify, 4096)
+                if b"READY=1" in message.split(b"\n"):
+                    os.close(os.open(rundir.READY, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                    self._tell_daemon()
+
+    def _tell_daemon(self) -> None:
+        """Say "look again"; a daemon that is not there looks when it comes."""
+        text = f"{self._spec['strategy']} {self._spec['run']}".encode()
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as news:
+            news.sendto(text, socket.MSG_DONTWAIT, f"../../{rundir.NEWS}")
+
+    def finish(self) -> None:
+        """The main process is dead: clear its tree, drain, sync, record, reap."""
+        ended_ns = time.time_ns()
+        ran_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME) - self._began_ns
+        if self._main > 0:
+            tree.clear(self._main)
+        else:
+            tree.clear_marked(self._spec["env"]["STRATVISOR_RUN"])
+        while self._log.pump(self._out):
+            pass
+        ending = self._ending()
+        last_line = self._log.last_line()
+        self._log.note(f"{self._title} ended {_clock(ended_ns)}: {describe_end(ending)}")
+        self._log.sync()
+        self._log.close()
+        rundir.write_exit(
+            {
+                "run": self._spec["run"],
+                **ending._asdict(),
+                "ended_ns": ended_ns,
+                "ran_ns": ran_ns,
+                "stopped": self._stopper.because,
+                "dropped": self._log.dropped,
+                "last_line": last_line,
+                "log": self._spec["log"],
+            }
+        )
+        if self._main > 0:
+            os.waitpid(self._main, 0)
+
+    def _ending(self) -> Ending:
+        failure = _exec_failure(self._errors)
+        if self._main > 0:
+            return Ending.of_child(self._main, self._spec, self._stopper, failure)
+        _await_reaping(self._watched)
+        return Ending.of_stranger(self._watched, self._stopper)
+
+
+def _await_reaping(pidfd: int) -> None:
+    """Until somebody has reaped the process: only then does the kernel tell others how it ended."""
+    if pidfd < 0:
+        return
+    poll = select.poll()
+    poll.register(pidfd, 0)  # POLLHUP alone, which is always reported
+    poll.poll(REAPING_MS)
+
+
+def _must_read(name: str) -> dict[str, Any]:
+    facts = rundir.read(name)
+    if facts is None:
+        raise ValueError(f"cannot read {os.path.abspath(name)}: it is missing")
+    return facts
+
+
+def _limits(want: dict[str, Any]) -> Limits:
+    return Limits(**{name: want["logs"][name] for name in Limits._fields})
+
+
+def _signal_pipe() -> int:
+    """A descriptor that becomes readable with one byte a signal; no signal ends this process but KILL."""
+    reader, writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(number, signal.SIG_IGN)
+    for number in SIGNALS:
+        signal.signal(number, lambda _number, _frame: None)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    return reader
+
+
+def _drain_signals(reader: int) -> set[int]:
+    seen: set[int] = set()
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            seen.update(os.read(reader, 512))
+    return seen
+
+
+def _discard(descriptor: int) -> None:
+    with contextlib.suppress(BlockingIOError):
+        while os.read(descriptor, rundir.CTL_SIZE):
+            pass
+
+
+def _notify_socket(address: str | None) -> int:
+    """The strategy's $NOTIFY_SOCKET, in the abstract namespace: no path to be too long or left behind."""
+    if address is None:
+        return -1
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as server:
+        server.bind("\0" + address[1:])
+        return server.detach()
+
+
+def _exec_failure(errors: int) -> str | None:
+    """What the child said before it could become the strategy."""
+    if errors < 0:
+        return None
+    os.set_blocking(errors, False)
+    try:
+        text = os.read(errors, 4096)
+    except BlockingIOError:
+        return None
+    if not text:
+        return None
+    said = json.loads(text)
+    return f"cannot {said['step']} the strategy: {said['why']}"
+
+
+def _clock(wall_ns: int) -> str:
+    local = time.localtime(wall_ns // 1_000_000_000)
+    return time.strftime("%Y-%m-%d %H:%M:%S.", local) + f"{wall_ns // 1_000_000 % 1000:03d} {local.tm_zone}"
+
+
+if __name__ == "__main__":
+    run(json.loads(sys.argv[1]), [int(number) for number in sys.argv[2:]])

@@ -1,0 +1,129 @@
+"""The run directory: the contract between the daemon and the shim of one run.
+
+    run/ID/lock, run/ID/lock.strategy   flocked while a shim, or a strategy, lives
+    run/ID/N/spec.json    what to run
+    run/ID/N/want.json    what the daemon wants now; `ctl` only says "look again"
+    run/ID/N/pid.json     who runs
+    run/ID/N/out          FIFO of the strategy's output
+    run/ID/N/ready        stands once the strategy said READY=1
+    run/ID/N/exit.json    how it ended; preallocated as exit.tmp
+
+Knows names, formats and identity; no policy. Files are replaced by rename, so a reader sees an old
+or a new one and never a half. They are not synced: all but exit.json speak of processes, which do
+not outlive the machine's memory either, and a run without exit.json after a reboot is known to
+have ended with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+FORMAT = 1
+"""Level of the JSON files. A reader refuses a higher one."""
+
+LOCK = "lock"
+LOCK_STRATEGY = "lock.strategy"
+SPEC = "spec.json"
+WANT = "want.json"
+PID = "pid.json"
+EXIT = "exit.json"
+EXIT_TMP = "exit.tmp"
+OUT = "out"
+CTL = "ctl"
+READY = "ready"
+PEEK = "peek"
+NEWS = "news"
+"""run/news: the daemon's datagram socket; a shim sends `ID N` there to say "look again"."""
+
+EXIT_SIZE = 8192
+CTL_SIZE = 4096
+"""Pipe buffers past 16,384 pages a user shrink for everybody (pipe(7)), and ctl needs few bytes."""
+
+
+class TooNew(Exception):  # noqa: N818  it is about the file, which is in no error
+    """A file of a higher format level; the text names it."""
+
+
+class Identity(NamedTuple):
+    """A process for certain: pids are given out again, start times are not."""
+
+    pid: int
+    start_time: int
+    """Field 22 of /proc/PID/stat, in clock ticks since boot (proc(5))."""
+
+
+def identify(pid: int) -> Identity | None:
+    """The identity of the process that has this pid now; None: there is none, or it is a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            text = file.read()
+    except OSError:
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()
+    return None if fields[0] in b"ZX" else Identity(pid, int(fields[19]))
+
+
+def boot_id() -> str:
+    """Names this boot of the machine; another one after each reboot."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        return file.read().strip()
+
+
+def read(path: str) -> dict[str, Any] | None:
+    """One JSON file of a run directory; None where it does not stand.
+
+    Raises:
+        TooNew: a higher format level.
+        ValueError: not a JSON object.
+    """
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return None
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise ValueError(f"cannot read {path}: not a JSON object")  # noqa: TRY004  about content, not types
+    if facts.get("format", 0) > FORMAT:
+        raise TooNew(f"cannot read {path}: format {facts['format']}, made by a newer stratvisor")
+    return facts
+
+
+def write(path: str, facts: dict[str, Any]) -> None:
+    """Replace one JSON file of a run directory by rename."""
+    draft = path + ".new"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(encode(facts))
+    os.rename(draft, path)
+
+
+def reserve_exit(folder: str) -> None:
+    """Take the room for exit.json now, so that a full disk refuses a start and never loses an end."""
+    path = os.path.join(folder, EXIT_TMP)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, EXIT_SIZE)
+    finally:
+        os.close(descriptor)
+
+
+def write_exit(facts: dict[str, Any]) -> None:
+    """Write exit.json of the run directory that is the working directory, into its reserved room."""
+    text = encode(facts)
+    if len(text) > EXIT_SIZE:
+        text = encode({**facts, "last_line": None, "cause": None})
+    descriptor = os.open(EXIT_TMP, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
+    finally:
+        os.close(descriptor)
+    os.rename(EXIT_TMP, EXIT)
+
+
+def encode(facts: dict[str, Any]) -> bytes:
+    """One line of JSON that carries its format level."""
+    return json.dumps({"format": FORMAT, **facts}, separators=(",", ":")).encode() + b"\n"

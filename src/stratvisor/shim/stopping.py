@@ -1,0 +1,100 @@
+"""When and how a run is stopped: by order, at its deadline, or because the shim itself is told to go.
+
+Knows want.json and clocks; a stop is a plan and the instant it began, so that it goes on where it was
+whoever carries it out. Steps wait on a timer of CLOCK_BOOTTIME and the deadline on one of
+CLOCK_REALTIME: other timers sleep through a suspend and do not see the clock being set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import Any
+
+from stratvisor.shim import kernel
+
+
+class Stopper:
+    """The stop of one run."""
+
+    def __init__(self, main: int, *, group: int, pidfd: int = -1) -> None:
+        self.because: str | None = None
+        """Set once the first signal of a stop was sent."""
+        self.detail = ""
+        self.killed = False
+        """Whether the KILL that ends a stop was sent."""
+        self._main = main
+        self._group = group
+        self._pidfd = pidfd
+        self._want: dict[str, Any] = {}
+        self._order: dict[str, Any] | None = None
+        self._sent = 0
+        self._steps = kernel.timerfd(kernel.CLOCK_BOOTTIME)
+        self._deadline = kernel.timerfd(kernel.CLOCK_REALTIME)
+        self.timers = (self._steps, self._deadline)
+
+    def obey(self, want: dict[str, Any]) -> None:
+        """What is wanted has changed. A stop that has begun goes on."""
+        self._want = want
+        if self._order is None and want["stop"] is not None:
+            self._order = want["stop"]
+        self.act()
+
+    def begin_now(self, because: str) -> None:
+        """Begin the plan of want.json at this moment, unless a stop is under way."""
+        if self._order is None:
+            began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+            self._order = {"because": because, "detail": "", "began_ns": began_ns, "plan": self._want["plan"]}
+        self.act()
+
+    def act(self) -> None:
+        """Send what is due and set the timers for what is not."""
+        for timer in self.timers:
+            with contextlib.suppress(OSError):  # not expired, or the clock was set: looked at below
+                os.read(timer, 8)
+        if self._order is None:
+            deadline_ns = self._want["deadline_ns"]
+            if deadline_ns is None or time.time_ns() < deadline_ns:
+                kernel.timerfd_set(self._deadline, deadline_ns, cancel_on_step=True)
+                return
+            kernel.timerfd_set(self._deadline, None)
+            self.begin_now("window")
+            return
+        kernel.timerfd_set(self._deadline, None)
+        self._advance(self._order)
+
+    def _advance(self, order: dict[str, Any]) -> None:
+        began_ns, plan = order["began_ns"], order["plan"]
+        signals, timeout_ns = plan["signals"], plan["timeout_ns"]
+        self.because, self.detail = order["because"], order["detail"]
+        elapsed_ns = max(0, time.clock_gettime_ns(time.CLOCK_BOOTTIME) - began_ns)
+        due = min(len(signals), elapsed_ns // timeout_ns) if timeout_ns else len(signals)
+        while self._sent <= due and self._sent < len(signals):
+            self._send(signals[self._sent], to_group=plan["to"] == "group")
+            self._sent += 1
+        if due >= len(signals):
+            self._kill()
+        else:
+            kernel.timerfd_set(self._steps, began_ns + (due + 1) * timeout_ns)
+
+    def _send(self, number: int, *, to_group: bool) -> None:
+        """One signal, and CONT so that a stopped process gets it too."""
+        for one in (number, signal.SIGCONT):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if self._pidfd >= 0 and not to_group:
+                    signal.pidfd_send_signal(self._pidfd, one)
+                elif to_group:
+                    os.killpg(self._group, one)
+                else:
+                    os.kill(self._main, one)
+
+    def _kill(self) -> None:
+        """KILL to the main process; its end brings that of the whole tree."""
+        self.killed = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            else:
+                os.kill(self._main, signal.SIGKILL)

@@ -1,0 +1,192 @@
+"""Why a strategy is in its state, in one sentence with times: the first thing a person asks.
+
+Pure: time, spec and state come in, text goes out. Times of today stand without a date; every time
+names its zone.
+"""
+
+from __future__ import annotations
+
+import signal
+from datetime import datetime, timedelta
+from typing import assert_never
+from zoneinfo import ZoneInfo
+
+from stratvisor import machine
+from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Spec, Windows
+from stratvisor.state import (
+    Backoff,
+    Because,
+    Exit,
+    Exited,
+    GaveUp,
+    Hold,
+    Idle,
+    Launching,
+    Now,
+    State,
+    Stopping,
+    Until,
+    Up,
+    Wants,
+)
+from stratvisor.windows import position
+
+BECAUSE = {
+    Because.WINDOW: "its window has ended",
+    Because.HELD: "stopped by the operator",
+    Because.DISABLED: "its file says enabled: false",
+    Because.REMOVED: "its file is gone",
+    Because.EDITED: "its file was edited",
+    Because.RESTART: "restarted by the operator",
+    Because.LIMIT: "over a limit",
+    Because.NOT_READY: "not ready in time",
+    Because.MANUAL: "its schedule is manual",
+    Because.SHUTDOWN: "the daemon is shutting down",
+}
+
+
+def sentence(now: Now, spec: Spec, state: State) -> str:
+    """One sentence that says why the strategy is in its state, with times."""
+    zone = ZoneInfo(spec.timezone)
+    match state.phase:
+        case Idle():
+            return _why_idle(now, spec, state, zone)
+        case Launching(number=number):
+            return f"starting run {number}"
+        case Up(ready=ready):
+            return _why_up(now, spec, state, zone, ready=ready)
+        case Stopping(order=order):
+            reason = order.detail or BECAUSE[order.because]
+            return (
+                f"stopping: {reason}; killed at {moment(kill_at(now, state.phase), now, zone)} at the latest"
+            )
+        case Backoff(retry_at=at, refused=refused):
+            cause = f"cannot start: {refused}" if refused else _failure(now, state, zone)
+            return f"{cause}; next try at {moment(at, now, zone)}"
+        case Exited(at=at):
+            ended = f"ended by itself at {moment(at, now, zone)}: {_ending(state.last_exit)}"
+            return ended + _again(now, spec, zone)
+        case GaveUp():
+            return _why_gave_up(now, spec, state, zone)
+        case never:
+            assert_never(never)
+
+
+def _why_idle(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
+    wish = machine.wish(now, spec, state)
+    if wish.up:
+        return "about to start"
+    match wish.because:
+        case Because.HELD if state.hold is not None:
+            return hold_text(state.hold, now, zone)
+        case Because.WINDOW:
+            place = position(spec.schedule, now.wall)
+            if place.next is None:
+                return "outside its window, and none is to come in the next 400 days"
+            return f"outside its window; opens {moment(place.next.start, now, zone)}"
+        case Because.MANUAL:
+            return f"its schedule is manual: `stratvisor start {spec.id}` runs it"
+        case Because.DISABLED:
+            return f"its file says enabled: false (conf.d/{spec.id}.yaml)"
+        case because:
+            return BECAUSE[because] if because else "not wanted"
+
+
+def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) -> str:
+    run = machine.live_run(state)
+    began = moment(run.began, now, zone) if run else "?"
+    parts = [f"running since {began}" if ready else f"started at {began}, not ready yet"]
+    place = position(spec.schedule, now.wall)
+    if state.hold is not None:
+        parts.append(hold_text(state.hold, now, zone))
+    elif place.inside is not None and isinstance(spec.schedule, Windows):
+        parts.append(f"its window ends {moment(place.inside.end, now, zone)}")
+    if state.restarts and state.last_exit is not None:
+        parts.append(f"restarted {_times(state.restarts)}, last after {_failure(now, state, zone)}")
+    if machine.restart_pending(spec, state):
+        parts.append("its file was edited, which takes effect with the next run")
+    return "; ".join(parts)
+
+
+def _why_gave_up(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
+    limit = spec.restart.give_up
+    if isinstance(state.phase, GaveUp) and state.phase.failures > 1 and limit is not None:
+        text = f"gave up after {state.phase.failures} failures in {duration(limit.within_ns)}; last: "
+    else:
+        text = "failed: "
+    cure = f"an edit of its file or `stratvisor start {spec.id}` tries again"
+    return f"{text}{_failure(now, state, zone)}{_again(now, spec, zone)}; {cure}"
+
+
+def _failure(now: Now, state: State, zone: ZoneInfo) -> str:
+    """How and when the last run ended, with its last words where those may explain it."""
+    end = state.last_exit
+    if end is None:
+        return "a run of which nothing is known"
+    words = f", {end.last_line}" if end.last_line and end.cause is None else ""
+    return f"{_ending(end)} at {moment(end.at, now, zone, seconds=True)}{words}"
+
+
+def _ending(end: Exit | None) -> str:
+    if end is None or end.unknown:
+        return (end.cause if end else None) or "nobody saw it end"
+    text = f"exit {end.code}" if end.code is not None else f"killed by {signal_name(end.signal)}"
+    return f"{text}: {end.cause}" if end.cause else text
+
+
+def _again(now: Now, spec: Spec, zone: ZoneInfo) -> str:
+    place = position(spec.schedule, now.wall)
+    if isinstance(spec.schedule, Windows) and place.next is not None:
+        return f"; starts again at {moment(place.next.start, now, zone)}"
+    return "; not started again by itself"
+
+
+def hold_text(hold: Hold, now: Now, zone: ZoneInfo) -> str:
+    """Who holds it which way, since when, until when."""
+    way = "held up" if hold.wants is Wants.UP else "held"
+    until = {
+        Until.OPERATOR: "",
+        Until.NEXT_WINDOW: " until its next window",
+        Until.WINDOW_END: " until `stop` or the end of its next window",
+    }[hold.until]
+    return f"{way} since {moment(hold.since, now, zone)} by {hold.by}{until}"
+
+
+def moment(at: datetime, now: Now, zone: ZoneInfo, *, seconds: bool = False) -> str:
+    """`15:30 IST` today, `Wed 25 Nov 09:15 IST` on another day, with seconds where they say something."""
+    local = at.astimezone(zone)
+    clock = f"{local:%H:%M:%S}" if seconds or local.second else f"{local:%H:%M}"
+    name = local.tzname() or ""
+    zone_text = name if name.isalpha() else f"UTC{name}"
+    if local.date() == now.wall.astimezone(zone).date():
+        return f"{clock} {zone_text}"
+    return f"{local:%a} {local.day} {local:%b} {clock} {zone_text}"
+
+
+def duration(length_ns: int) -> str:
+    """`10m`, `1h30m`, `250ms`: as it would stand in a config file."""
+    parts = []
+    rest = length_ns
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (SECOND // 1000, "ms")):
+        count, rest = divmod(rest, unit)
+        if count:
+            parts.append(f"{count}{name}")
+    return "".join(parts) or "0s"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def signal_name(number: int | None) -> str:
+    """`SIGKILL`, or `signal 34` where it has no name."""
+    try:
+        return signal.Signals(number or 0).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def kill_at(now: Now, phase: Stopping) -> datetime:
+    """When the stop under way ends in KILL, on the wall clock of this moment."""
+    left_ns = machine.kill_ns(phase.order) - now.boot_ns
+    return now.wall + timedelta(microseconds=left_ns // MICROSECOND)

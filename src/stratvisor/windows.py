@@ -1,0 +1,303 @@
+"""When a strategy is wanted: schedules as half-open intervals of UTC, looked at by level, never by edge.
+
+Knows time zones and the three forms a window is written in. Must not know what time it is, and nothing
+of processes. Whoever asks about an instant gets the truth about it, however late he comes.
+
+Rule: a local time means *the first instant at which the zone's clock shows that time or a later one*,
+for starts and ends alike. So a time that DST skips happens when the clock jumps, a time that comes
+twice counts once, the first time, and because the mapping never runs backwards, windows that touch or
+overlap by the wall clock do so in UTC too, and one that DST squeezes to nothing vanishes.
+
+Windows that touch or overlap are one. Where such a chain is unbroken for CHAIN_BOUND beyond what was
+asked about, it is taken to go on for ever on that side: it has the start or the end of ALWAYS.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import groupby
+from typing import TYPE_CHECKING, assert_never
+from zoneinfo import ZoneInfo
+
+from stratvisor.cron import firings
+from stratvisor.spec import (
+    DAY_NAMES,
+    HOUR,
+    MICROSECOND,
+    MILLISECOND,
+    MINUTE,
+    SECOND,
+    Always,
+    CronFor,
+    CronPair,
+    DaysWindow,
+    Manual,
+    Schedule,
+    WindowForm,
+    Windows,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+DAY = timedelta(days=1)
+
+CRON_PAIR_CAP = DAY
+"""By the wall clock: the longest that a start of a cron pair reaches where no stop comes sooner."""
+
+LOOK_BACK = 10 * DAY
+"""How far before the UTC day of an instant the last end is looked for."""
+
+HORIZON = 400 * DAY
+"""How far after the UTC day of an instant the next window is looked for."""
+
+CHAIN_BOUND = 40 * DAY
+"""Longer than a month, so that a chain with a gap in every month is seen whole."""
+
+_SPANS = (2 * DAY, 8 * DAY, 32 * DAY, 128 * DAY, HORIZON)
+_MARGINS = (2 * DAY, 8 * DAY, CHAIN_BOUND)
+
+Interval = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """From `start` until before `end`, both aware and in UTC.
+
+    A side on which no gap is in sight is that of ALWAYS, and fits into no local time.
+    """
+
+    start: datetime
+    end: datetime
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+    @property
+    def endless(self) -> bool:
+        """Whether no end is in sight."""
+        return self.end == ALWAYS.end
+
+
+ALWAYS = Window(datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How an instant lies to a schedule's windows."""
+
+    inside: Window | None
+    """The window that contains it."""
+    next: Window | None
+    """The first that starts after it, within HORIZON."""
+    last_end: datetime | None
+    """The latest end at or before it, within LOOK_BACK."""
+
+
+def position(schedule: Schedule, at: datetime) -> Position:
+    """Where an aware instant lies. Cheap enough to ask every time: a UTC day's answer is kept."""
+    match schedule:
+        case Always():
+            return Position(inside=ALWAYS, next=None, last_end=None)
+        case Manual():
+            return Position(inside=None, next=None, last_end=None)
+        case Windows():
+            return _position(_around(schedule, at.astimezone(UTC).date(), 1), at)
+    assert_never(schedule)
+
+
+def _position(windows: tuple[Window, ...], at: datetime) -> Position:
+    begun = bisect_right(windows, at, key=lambda window: window.start)
+    past = windows[:begun]
+    inside = past[-1] if past and at in past[-1] else None
+    ended = past[:-1] if inside else past
+    return Position(
+        inside=inside,
+        next=windows[begun] if begun < len(windows) else None,
+        last_end=ended[-1].end if ended else None,
+    )
+
+
+def upcoming(schedule: Schedule, at: datetime, count: int) -> tuple[Window, ...]:
+    """The first `count` windows that start after an aware instant, fewer where HORIZON holds fewer."""
+    if not isinstance(schedule, Windows):
+        return ()
+    windows = _around(schedule, at.astimezone(UTC).date(), count)
+    return tuple(window for window in windows if window.start > at)[:count]
+
+
+@lru_cache(maxsize=2048)
+def _around(schedule: Windows, day: date, count: int) -> tuple[Window, ...]:
+    """The windows from LOOK_BACK before a UTC day on, until `count` start after it or HORIZON is reached."""
+    midnight = datetime.combine(day, time(), UTC)
+    tomorrow = midnight + DAY
+    windows: tuple[Window, ...] = ()
+    for span in _SPANS:
+        windows = compile_windows(schedule, midnight - LOOK_BACK, tomorrow + span)
+        later = sum(window.start >= tomorrow for window in windows)
+        if later >= count or (windows and windows[-1].endless):
+            break
+    return windows
+
+
+def compile_windows(schedule: Windows, start: datetime, end: datetime) -> tuple[Window, ...]:
+    """The merged windows that share an instant with [start, end), whole, in order.
+
+    Whole: also the parts outside [start, end), as far as CHAIN_BOUND lets one see.
+    """
+    zone = ZoneInfo(schedule.timezone)
+    reach = max(map(_reach, schedule.forms), default=timedelta())
+    for margin in _MARGINS:
+        first = (start - reach - margin).astimezone(zone).date()
+        after = (end + margin).astimezone(zone).date() + DAY
+        # What was not looked at ended by `sure_from` or starts at `sure_until` or later.
+        sure_from = instant(datetime.combine(first, time()), zone) + reach
+        sure_until = instant(datetime.combine(after, time()), zone)
+        pieces = (piece for form in schedule.forms for piece in _intervals(form, zone, first, after))
+        found = [(begin, finish) for begin, finish in _merged(pieces) if begin < end and start < finish]
+        if not found or (sure_from < found[0][0] and found[-1][1] < sure_until):
+            break
+    return tuple(
+        Window(
+            begin if sure_from < begin else ALWAYS.start,
+            finish if finish < sure_until else ALWAYS.end,
+        )
+        for begin, finish in found
+    )
+
+
+def instant(local: datetime, zone: ZoneInfo) -> datetime:
+    """The first instant, in UTC, at which the zone's clock shows a naive local time or a later one."""
+    first = local.replace(tzinfo=zone, fold=0)
+    before, after = _offset(first), _offset(first.replace(fold=1))
+    if before >= after:  # an ordinary time, or the first of two: PEP 495
+        return (local - before).replace(tzinfo=UTC)
+    # Skipped: the clock jumps somewhere between the two readings of such a time.
+    earliest = (local - after).replace(microsecond=0, tzinfo=UTC)
+    seconds = range(int((after - before).total_seconds()))
+    jumped = bisect_right(
+        seconds,
+        before,
+        key=lambda second: _offset((earliest + timedelta(seconds=second)).astimezone(zone)),
+    )
+    return earliest + timedelta(seconds=jumped)
+
+
+def _offset(at: datetime) -> timedelta:
+    offset = at.utcoffset()
+    assert offset is not None  # noqa: S101  ZoneInfo gives every date time an offset
+    return offset
+
+
+def _intervals(form: WindowForm, zone: ZoneInfo, first: date, after: date) -> Iterator[Interval]:
+    """The UTC intervals of the windows that belong to the local dates in [first, after)."""
+    match form:
+        case DaysWindow():
+            return _placed(_of_days(form, first, after), zone)
+        case CronPair():
+            return _placed(_of_pair(form, first, after), zone)
+        case CronFor():
+            return _of_length(form, zone, first, after)
+    assert_never(form)
+
+
+def _reach(form: WindowForm) -> timedelta:
+    """No interval of the form is longer: a day by the wall is at most two, where a zone repeats a date."""
+    return _length(form) if isinstance(form, CronFor) else 2 * DAY
+
+
+def _placed(local: Iterable[Interval], zone: ZoneInfo) -> Iterator[Interval]:
+    """Local intervals in UTC; merged before, which is the same and spares mapping a chain's joints."""
+    return ((instant(start, zone), instant(end, zone)) for start, end in _merged(local))
+
+
+def _of_days(form: DaysWindow, first: date, after: date) -> Iterator[Interval]:
+    lasts = timedelta() if form.start < form.end else DAY
+    for day in map(date.fromordinal, range(first.toordinal(), after.toordinal())):
+        if day.weekday() in form.days:
+            yield datetime.combine(day, form.start), datetime.combine(day + lasts, form.end)
+
+
+def _of_pair(form: CronPair, first: date, after: date) -> Iterator[Interval]:
+    begin, end = datetime.combine(first, time()), datetime.combine(after, time())
+    stops = [*firings(form.stop, begin, end + CRON_PAIR_CAP), end + CRON_PAIR_CAP]
+    for start in firings(form.start, begin, end):
+        yield start, min(stops[bisect_right(stops, start)], start + CRON_PAIR_CAP)
+
+
+def _of_length(form: CronFor, zone: ZoneInfo, first: date, after: date) -> Iterator[Interval]:
+    begin, end = datetime.combine(first, time()), datetime.combine(after, time())
+    for local in firings(form.start, begin, end):
+        start = instant(local, zone)
+        yield start, start + _length(form)
+
+
+def _length(form: CronFor) -> timedelta:
+    return timedelta(microseconds=form.length_ns // MICROSECOND)
+
+
+def _merged(pieces: Iterable[Interval]) -> Iterator[Interval]:
+    """The union of intervals, in order, without the empty ones."""
+    whole: Interval | None = None
+    for start, end in sorted(piece for piece in pieces if piece[0] < piece[1]):
+        if whole is None:
+            whole = (start, end)
+        elif start <= whole[1]:
+            whole = (whole[0], max(whole[1], end))
+        else:
+            yield whole
+            whole = (start, end)
+    if whole is not None:
+        yield whole
+
+
+def describe(schedule: Schedule) -> str:
+    """A schedule in one line for people, such as `mon-fri 09:15-15:30 Asia/Kolkata`."""
+    match schedule:
+        case Always():
+            return "always"
+        case Manual():
+            return "manual"
+        case Windows():
+            return f"{', '.join(map(_form_text, schedule.forms))} {schedule.timezone}"
+    assert_never(schedule)
+
+
+def _form_text(form: WindowForm) -> str:
+    match form:
+        case DaysWindow():
+            return f"{_days_text(form.days)} {_hours_text(form.start, form.end)}"
+        case CronPair():
+            return f"from cron '{form.start}' to cron '{form.stop}'"
+        case CronFor():
+            return f"from cron '{form.start}' for {_length_text(form.length_ns)}"
+    assert_never(form)
+
+
+def _days_text(days: frozenset[int]) -> str:
+    if len(days) == len(DAY_NAMES):
+        return "daily"
+    runs = groupby(enumerate(sorted(days)), key=lambda counted: counted[1] - counted[0])
+    names = ([DAY_NAMES[day] for _, day in run] for _, run in runs)
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(run) for run in names)
+
+
+def _hours_text(start: time, end: time) -> str:
+    if end == time():
+        return f"{_clock_text(start)}-24:00"
+    return f"{_clock_text(start)}-{_clock_text(end)}{'' if start < end else ' (next day)'}"
+
+
+def _clock_text(at: time) -> str:
+    return at.isoformat("auto" if at.second or at.microsecond else "minutes")
+
+
+def _length_text(length_ns: int) -> str:
+    text = ""
+    for unit, letter in ((HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (MILLISECOND, "ms")):
+        count, length_ns = divmod(length_ns, unit)
+        text += f"{count}{letter}" if count else ""
+    return text

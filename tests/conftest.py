@@ -1,0 +1,38 @@
+"""What every test may ask for: a home of its own, and conditions to wait on instead of sleeping."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # helpers stand beside the tests
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """A new instance folder; whatever carries its mark is killed afterwards."""
+    folder = tmp_path / "home"
+    for name, mode in (("run", 0o700), ("conf.d", 0o755), ("strategies", 0o755)):
+        (folder / name).mkdir(parents=True, mode=mode)
+    yield folder
+    for pid in marked(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def marked(home: Path) -> list[int]:
+    """The processes that carry this home's $STRATVISOR_RUN."""
+    needle = b"STRATVISOR_RUN=" + os.fsencode(home) + b":"
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if needle in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+    return found

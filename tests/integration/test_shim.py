@@ -1,0 +1,387 @@
+"""One real run at a time: what a strategy is given, how it ends, and what is left of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from runs import GO_ON, SHORT, Runs, running, soon, stop_order, wicked
+from waiting import alive, until_async
+
+from stratvisor.ports import LaunchRefused
+from stratvisor.shim import rundir
+from stratvisor.spec import SECOND, Logs, Stop, StopTo
+from stratvisor.state import Because
+
+
+async def test_every_line_of_a_fast_run_and_its_code_are_there(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("lines", "20000", "3"))
+        finished = await runs.end()
+        assert finished.exit.code == 3
+        assert finished.exit.signal is None
+        assert runs.printed() == [f"line {number}" for number in range(20_000)]
+
+
+async def test_a_signal_is_reported_as_one(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("die", str(int(signal.SIGSEGV))))
+        finished = await runs.end()
+        assert (finished.exit.code, finished.exit.signal) == (None, signal.SIGSEGV)
+
+
+async def test_the_last_line_of_a_traceback_is_kept(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("traceback"))
+        finished = await runs.end()
+        assert finished.exit.last_line == "ModuleNotFoundError: No module named 'pandas'"
+
+
+async def test_usage_is_measured(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("lines", "1000"))
+        finished = await runs.end()
+        assert finished.cpu_ns is not None
+        assert finished.cpu_ns > 0
+        assert finished.peak_memory is not None
+        assert finished.peak_memory > 1_000_000
+
+
+async def test_a_half_line_and_a_burst_before_exit_are_whole(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("half_line"))
+        await runs.end()
+        assert runs.printed() == ["a whole line", "half a line"]
+        await runs.launch(wicked("burst", "1000000"), strategy="burst")
+        await runs.end(strategy="burst")
+        assert runs.printed("burst") == ["x" * 1_000_000]
+
+
+async def test_header_and_footer_say_who_when_and_how(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("leave", "4"))
+        await runs.end()
+        first, last = runs.log().decode().splitlines()
+        assert re.fullmatch(
+            rf"\[stratvisor\] run 1 of ema begins \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} IST: pid {run.pid}: .*wicked.py leave 4",
+            first,
+        )
+        assert re.fullmatch(
+            r"\[stratvisor\] run 1 of ema ended \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} IST: exit 4", last
+        )
+
+
+async def test_two_runs_of_one_second_have_two_logs(home: Path) -> None:
+    async with running(home) as runs:
+        for number in (1, 2, 3):
+            await runs.launch(wicked("leave", "0"), number=number)
+            await runs.end(number=number)
+        names = {path.name for path in (home / "log" / "strategies").iterdir()}
+        assert len(names) == 3
+        assert all(re.fullmatch(r"ema_\d{8}_\d{6}_IST(-\d)?\.log", name) for name in names)
+
+
+async def test_the_environment_is_clean(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "must not be seen")
+    async with running(home) as runs:
+        await runs.launch(wicked("environment", env=(("SYMBOL", "SBIN"),), threads=2))
+        await runs.end()
+        seen = dict(line.split("=", 1) for line in runs.printed())
+        assert "AWS_SECRET_ACCESS_KEY" not in seen
+        assert seen["SYMBOL"] == "SBIN"
+        assert seen["STRATEGY_ID"] == "ema"
+        assert seen["STRATEGY_NAME"] == "EMA"
+        assert seen["STRATVISOR_RUN"] == f"{home}:ema/1"
+        assert seen["STRATEGY_DATA"] == str(home / "data" / "ema")
+        assert seen["TZ"] == "Asia/Kolkata"
+        assert seen["PYTHONUNBUFFERED"] == "1"
+        assert seen["OMP_NUM_THREADS"] == seen["NUMBA_NUM_THREADS"] == "2"
+        allowed = {"PATH", "HOME", "LANG", "TZ", "SYMBOL", "PYTHONUNBUFFERED", "PYTHONFAULTHANDLER", "LC_CTYPE"}
+        rest = set(seen) - allowed
+        assert all(name.startswith(("STRATEGY_", "STRATVISOR_")) or name.endswith("_NUM_THREADS") for name in rest)
+
+
+async def test_the_process_starts_from_a_known_state(home: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    try:
+        async with running(home) as runs:
+            await runs.launch(wicked("attributes", nice=5, open_files=200))
+            await runs.end()
+            seen = runs.printed()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR2})
+    assert f"cwd={home}" in seen
+    assert "umask=0027" in seen
+    assert "sid=True" in seen
+    assert "nice=5" in seen
+    assert "files=200" in seen
+    assert "core=0" in seen
+    assert "oom=500" in seen
+    assert "stdin=/dev/null" in seen
+    masks = dict(line.split(":\t") for line in seen if line.startswith("Sig"))
+    assert int(masks["SigBlk"], 16) == 0
+    ignored = int(masks["SigIgn"], 16)
+    # Python itself ignores PIPE and XFSZ once it runs.
+    own = (1 << (signal.SIGPIPE - 1)) | (1 << (signal.SIGXFSZ - 1))
+    assert ignored & ~own == 0
+    descriptors = next(line for line in seen if line.startswith("fds="))
+    assert descriptors in {"fds=[0, 1, 2, 3, 4]", "fds=[0, 1, 2, 3]"}  # 3 the lock, 4 the listing itself
+
+
+async def test_stdout_can_be_opened_anew(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("reopen"))
+        await runs.end()
+        assert "reopened" in runs.printed()
+
+
+async def test_a_program_that_cannot_be_executed_is_an_end_with_its_cause(home: Path) -> None:
+    (home / "strategies" / "broken").write_text("#!/no/such/interpreter\n")
+    (home / "strategies" / "broken").chmod(0o755)
+    async with running(home) as runs:
+        await runs.launch(wicked(script=None, command=("strategies/broken",), args=()))
+        finished = await runs.end()
+        assert finished.exit.cause is not None
+        assert "cannot execute" in finished.exit.cause
+        assert "No such file" in finished.exit.cause
+
+
+async def test_a_missing_script_refuses_the_launch_and_leaves_nothing(home: Path) -> None:
+    async with running(home) as runs:
+        with pytest.raises(LaunchRefused, match="its script strategies/gone.py is missing"):
+            await runs.launch(wicked(script="strategies/gone.py"))
+        assert not (home / "run" / "ema" / "1").exists()
+
+
+async def test_stop_sends_each_signal_in_turn_then_kills(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("on_signal"))
+        await runs.until_printed("listening")
+        finished = await runs.stop(Stop(signals=("INT", "TERM"), timeout_ns=SECOND // 5))
+        assert finished.exit.signal == signal.SIGKILL
+        assert finished.exit.stopped is Because.HELD
+        assert finished.exit.ran_ns >= 2 * SECOND // 5
+        assert [line for line in runs.printed() if line.startswith("got")] == ["got SIGINT", "got SIGTERM"]
+
+
+async def test_a_signal_that_is_heard_ends_the_sequence(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("on_signal"))
+        await runs.until_printed("listening")
+        finished = await runs.stop(Stop(signals=("USR1", "TERM"), timeout_ns=20 * SECOND))
+        assert finished.exit.code == 0
+        assert "got SIGTERM" not in runs.printed()
+
+
+async def test_a_stopped_process_still_hears_its_stop(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        os.kill(run.pid, signal.SIGSTOP)
+        finished = await runs.stop(Stop(timeout_ns=20 * SECOND))
+        assert finished.exit.signal == signal.SIGTERM
+
+
+async def test_a_deaf_family_in_other_sessions_ends_at_the_timeout(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("deaf_family"))
+        child = int(await runs.until_printed("child "))
+        grandchild = int(await runs.until_printed("grandchild "))
+        finished = await runs.stop(SHORT)
+        assert finished.exit.signal == signal.SIGKILL
+        assert not any(alive(pid) for pid in (run.pid, child, grandchild))
+
+
+async def test_what_forks_away_ends_with_the_main_process(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("fork_away"))
+        left = int(await runs.until_printed("left behind "))
+        finished = await runs.end()
+        assert finished.exit.code == 0
+        assert not alive(left)
+
+
+async def test_stop_to_main_spares_the_group_its_signal(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("on_signal"))
+        await runs.until_printed("listening")
+        finished = await runs.stop(Stop(signals=("USR1",), to=StopTo.MAIN))
+        assert finished.exit.code == 0
+
+
+async def test_the_deadline_is_kept_without_anybody_telling(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("steady"), want=replace(GO_ON, deadline=soon(0.5)))
+        finished = await runs.end()
+        assert finished.exit.stopped is Because.WINDOW
+        assert finished.exit.signal == signal.SIGTERM
+
+
+async def test_a_deadline_can_be_moved(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"), want=replace(GO_ON, deadline=soon(3600)))
+        await runs.until_printed("line 0")
+        assert alive(run.pid)
+        await runs.tell(replace(GO_ON, deadline=soon(-1)))
+        finished = await runs.end()
+        assert finished.exit.stopped is Because.WINDOW
+
+
+async def test_a_shim_told_to_end_ends_its_run_politely(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        os.kill(runs.runner.shims()["ema"], signal.SIGTERM)
+        finished = await runs.end()
+        assert finished.exit.stopped is Because.SHUTDOWN
+        assert finished.exit.signal == signal.SIGTERM
+
+
+async def test_readiness_is_passed_on(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("notify"), notify=True)
+        await until_async(lambda: runs.runner.is_ready("ema", 1))
+        await runs.stop()
+
+
+async def test_cpu_time_over_its_limit_is_named(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("spin", cpu_time_ns=SECOND))
+        finished = await runs.end()
+        assert finished.exit.signal == signal.SIGXCPU
+        assert finished.exit.cause == "CPU time over its limit 1s"
+
+
+async def test_a_kill_from_outside_has_no_cause_made_up_for_it(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        os.kill(run.pid, signal.SIGKILL)
+        finished = await runs.end()
+        assert (finished.exit.signal, finished.exit.cause, finished.exit.stopped) == (signal.SIGKILL, None, None)
+
+
+@pytest.mark.parametrize("timestamps", [False, True])
+async def test_rotation_loses_no_byte_and_ends_parts_at_lines(home: Path, *, timestamps: bool) -> None:
+    logs = Logs(max_size=10_000, keep_files=1000, keep_total=10**9, timestamps=timestamps)
+    async with running(home) as runs:
+        await runs.launch(wicked("lines", "20000"), want=replace(GO_ON, logs=logs))
+        await runs.end()
+        parts = sorted(home.glob("log/strategies/*.log"), key=lambda path: path.stat().st_mtime_ns)
+        assert len(parts) > 10
+        assert all(part.read_bytes().endswith(b"\n") for part in parts)
+        assert all(part.stat().st_size < 10_000 + 70_000 for part in parts)
+        pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} (line \d+)" if timestamps else r"(line \d+)"
+        found = [re.fullmatch(pattern, line) for line in runs.printed()]
+        assert [match and match[1] for match in found] == [f"line {number}" for number in range(20_000)]
+
+
+async def test_retention_keeps_the_newest(home: Path) -> None:
+    logs = Logs(max_size=5_000, keep_files=3)
+    async with running(home) as runs:
+        other = home / "log" / "strategies" / "ema_b_20200101_000000_IST.log"
+        other.parent.mkdir(parents=True)
+        other.write_text("of another strategy\n")
+        os.utime(other, (0, 0))
+        await runs.launch(wicked("lines", "5000"), want=replace(GO_ON, logs=logs))
+        await runs.end()
+        assert len(list(home.glob("log/strategies/ema_2*.log"))) == 3
+        assert runs.printed()[-1] == "line 4999"
+        assert other.exists()
+
+
+async def test_endless_lines_are_bounded_in_memory_and_whole(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("progress", "200000"), want=replace(GO_ON, logs=Logs(timestamps=True)))
+        await runs.end()
+        text = runs.log()
+        assert text.count(b"of many") == 200_000
+
+
+async def test_log_settings_change_under_a_living_run(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        await runs.tell(replace(GO_ON, logs=Logs(timestamps=True)))
+        await until_async(lambda: re.search(rb"\n\d{4}-\d\d-\d\d [\d:.]+ line \d+\n", runs.log()))
+        assert alive(run.pid)
+        await runs.stop()
+
+
+async def test_a_second_copy_is_refused_while_the_first_lives(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("steady"))
+        with pytest.raises(LaunchRefused, match="still lives"):
+            await runs.launch(wicked("steady"), number=2)
+        await runs.stop()
+        await runs.launch(wicked("leave", "0"), number=2)
+        await runs.end(number=2)
+
+
+async def test_a_run_without_an_end_blocks_the_next_although_both_locks_are_free(home: Path) -> None:
+    async with running(home) as runs:
+        unfinished = home / "run" / "ema" / "1"
+        unfinished.mkdir(parents=True)
+        rundir.write(str(unfinished / rundir.PID), {"boot_id": "another"})
+        with pytest.raises(LaunchRefused, match="run 1 is not accounted for"):
+            await runs.launch(wicked("leave", "0"), number=2)
+
+
+async def test_the_death_of_the_zygote_harms_no_run_and_hinders_no_next_one(home: Path) -> None:
+    async with running(home) as runs:
+        first = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        zygote = runs.runner.zygote_pid
+        assert zygote is not None
+        os.kill(zygote, signal.SIGKILL)
+        await until_async(lambda: not alive(zygote))
+        await runs.launch(wicked("lines", "5"), strategy="other")
+        finished = await runs.end(strategy="other")
+        assert finished.exit.code == 0
+        assert alive(first.pid)
+        assert runs.runner.zygote_pid != zygote
+        await runs.stop()
+
+
+async def test_without_a_zygote_the_same_shim_is_execed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running(home) as runs:
+        runs.runner.close()
+        monkeypatch.setattr("stratvisor.runner.zygote.Zygote._start", lambda _self: False)
+        bare = Runs(home)
+        await bare.launch(wicked("lines", "100", "9"))
+        finished = await bare.end()
+        assert finished.exit.code == 9
+        assert len(bare.printed()) == 100
+        bare.runner.close()
+
+
+async def test_a_killed_shim_is_replaced_and_no_line_is_lost(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 5")
+        first = runs.runner.shims()["ema"]
+        os.kill(first, signal.SIGKILL)
+        await until_async(lambda: runs.runner.shims().get("ema") not in {None, first})
+        count = len(runs.printed())
+        await until_async(lambda: len(runs.printed()) > count + 5)
+        assert alive(run.pid)
+        finished = await runs.stop()
+        assert finished.exit.run == 1
+        lines = [line for line in runs.printed() if line.startswith("line")]
+        assert lines == [f"line {number}" for number in range(len(lines))]
+
+
+async def test_a_stop_that_began_long_ago_goes_straight_to_the_kill(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("deaf"))
+        await runs.until_printed("deaf")
+        order = replace(stop_order(Stop(timeout_ns=SECOND)), began_ns=stop_order().began_ns - 60 * SECOND)
+        await runs.tell(replace(GO_ON, stop=order))
+        finished = await runs.end()
+        assert finished.exit.signal == signal.SIGKILL
