@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # helpers stand beside the tests
+for _folder in ("", "unit", "contract", "integration", "http", "browser"):
+    sys.path.insert(0, str(Path(__file__).parent / _folder))  # helpers stand beside the tests
 
 
 @pytest.fixture

@@ -57,6 +57,11 @@ def boot_id(source: Path = _BOOT_ID) -> str:
         return f"booted-in-minute-{(time.time_ns() - _boot_ns()) // MINUTE}"
 
 
+async def pause(seconds: float) -> None:
+    """Let time pass before another try or the next round. Decisions wait on an `Alarm` instead."""
+    await asyncio.sleep(seconds)
+
+
 class Alarm:
     """Calls `ring` on the running event loop at an instant of either clock, or when the wall clock is set.
 

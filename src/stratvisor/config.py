@@ -7,18 +7,16 @@ one, the others are read, and its strategy stays as it last was. Reads, and chan
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stratvisor import source, strategy_file
+from stratvisor.reading import draft, nodes, source
+from stratvisor.reading.draft import Draft
 from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec
-from stratvisor.strategy_file import Draft
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from stratvisor import nodes
     from stratvisor.settings import Settings
 
 FOLDER = "conf.d"
@@ -70,7 +68,7 @@ def diff(old: Mapping[str, Spec], new: Mapping[str, Spec]) -> Diff:
 
 def parse(strategy: str, text: bytes, file: str, settings: Settings) -> Spec | tuple[Problem, ...]:
     """One strategy from its text, or all that is wrong with it; `file` is how problems name the text."""
-    return strategy_file.finish(strategy, strategy_file.draft(text, file, settings.defaults), settings)
+    return draft.finish(strategy, draft.read(text, file, settings.defaults), settings)
 
 
 def read(home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
@@ -101,7 +99,7 @@ class Reader:
 
 
 def _is_meant(name: str) -> bool:
-    """Whether a file is meant as a strategy: not hidden, as those are that editors keep, and of YAML's name."""
+    """Whether a file is meant as a strategy: YAML by its name, and not hidden as what editors keep is."""
     return not name.startswith(".") and name.lower().endswith((SUFFIX, ".yml"))
 
 
@@ -156,7 +154,7 @@ class _Look:
             self._problem(path, str(error))
             self._keep_last_good(strategy)
             return
-        spec = strategy_file.finish(strategy, self._draft(strategy, text, path), self._settings)
+        spec = draft.finish(strategy, self._draft(strategy, text, path), self._settings)
         if isinstance(spec, Spec):
             self._strategies[strategy] = spec
             self._sources[strategy] = text
@@ -168,7 +166,7 @@ class _Look:
         kept = self._before.get(strategy)
         defaults = self._settings.defaults
         if kept is None or (kept.text, kept.defaults) != (text, defaults):
-            kept = _Kept(text, defaults, strategy_file.draft(text, f"{FOLDER}/{path.name}", defaults))
+            kept = _Kept(text, defaults, draft.read(text, f"{FOLDER}/{path.name}", defaults))
         self.drafts[strategy] = kept
         return kept.draft
 

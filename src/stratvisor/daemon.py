@@ -12,6 +12,7 @@ import logging
 import logging.handlers
 import os
 import resource
+import secrets
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
@@ -21,6 +22,7 @@ from stratvisor import reloading, settings
 from stratvisor.clock import SystemClock, boot_id
 from stratvisor.history import History
 from stratvisor.host import LocalHost
+from stratvisor.kept import from_kept
 from stratvisor.metering import Meter
 from stratvisor.news_socket import NewsSocket
 from stratvisor.newsroom import Newsroom
@@ -29,7 +31,7 @@ from stratvisor.recorder import Recorder
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import kernel
 from stratvisor.state import Ended
-from stratvisor.store import Store, StoreTooNew, from_kept
+from stratvisor.store import Store, StoreTooNew
 from stratvisor.supervisor import Supervisor
 from stratvisor.tasks import Tasks
 from stratvisor.watch import Watcher
@@ -37,9 +39,14 @@ from stratvisor.watch import Watcher
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stratvisor.http.server import Server
     from stratvisor.ports import Survey
+    from stratvisor.settings import Settings
 
 log = logging.getLogger("stratvisor")
+
+FIRST_LAUNCHES_S = 2.0
+"""How long the doors stay shut so that the first launches have the machine to themselves."""
 
 FOLDERS = {"run": 0o700, "keys": 0o700, "log": 0o750, "data": 0o700}
 
@@ -53,12 +60,12 @@ def run(home: Path, *, verbose: bool = False) -> int:
     try:
         lock = take_home(home)
         known, _problems = settings.read(home)
-        prepare(home, "debug" if verbose else known.level)
+        prepare(home, "debug" if verbose else known.logging.level)
     except (HomeBusy, OSError) as error:
         sys.stderr.write(f"cannot start: {error}\n")
         return 1
     try:
-        return asyncio.run(Daemon(home).main())
+        return asyncio.run(Daemon(known).main())
     except StoreTooNew as error:
         sys.stderr.write(f"cannot start: {error}\n")
         return 1
@@ -98,8 +105,10 @@ def prepare(home: Path, level: str) -> None:
 class Daemon:
     """One life of the daemon."""
 
-    def __init__(self, home: Path) -> None:
-        self._home = home
+    def __init__(self, known: Settings) -> None:
+        self._known = known
+        self._home = known.home
+        self._clock = SystemClock()
 
     async def main(self) -> int:
         """From the first file read to the last let go."""
@@ -116,7 +125,7 @@ class Daemon:
 
     async def _assemble(self, stack: AsyncExitStack) -> None:
         home, loop = self._home, asyncio.get_running_loop()
-        clock = SystemClock()
+        clock = self._clock
         self._tasks = Tasks()
         self._store = Store(home / "run" / "state.json", boot_id())
         self._loaded = self._store.load()
@@ -129,16 +138,26 @@ class Daemon:
         self._runner.start()
         stack.callback(self._runner.close)
         self._recorder = Recorder(
-            clock, self._store, self._history, Provenance(home), self._newsroom, self._tasks
+            clock=clock,
+            store=self._store,
+            history=self._history,
+            provenance=Provenance(home),
+            newsroom=self._newsroom,
+            tasks=self._tasks,
         )
         stack.callback(self._recorder.close)
         self._supervisor = Supervisor(clock, self._runner, self._recorder, self._newsroom, self._tasks)
         stack.callback(self._supervisor.close)
         stack.push_async_callback(self._tasks.close)
         stack.callback(self._newsroom.close)
-        self._reloader = reloading.Reloader(home, self._supervisor, self._recorder, clock, self._tasks)
+        self._reloader = reloading.Reloader(self._known, self._supervisor, self._recorder, clock, self._tasks)
         self._host = LocalHost(
-            home, clock, self._supervisor, self._reloader, self._newsroom, self._history
+            home=home,
+            clock=clock,
+            supervisor=self._supervisor,
+            reloader=self._reloader,
+            newsroom=self._newsroom,
+            history=self._history,
         )
         self._meter = Meter(self._supervisor, self._runner.shims, clock)
         loop.add_signal_handler(signal.SIGCHLD, self._runner.reap)
@@ -153,6 +172,7 @@ class Daemon:
         await self._reloader.first(kept, {found.strategy: found for found in survey.live})
         self._account(survey)
         self._supervisor.look_at_all()
+        await self._supervisor.until(self._supervisor.all_launched, FIRST_LAUNCHES_S)
 
     def _account(self, survey: Survey) -> None:
         for finished in survey.ended:
@@ -175,11 +195,29 @@ class Daemon:
         stack.callback(watcher.stop)
         self._tasks.spawn(self._reloader.rescan(), "rescan")
         self._tasks.spawn(self._meter.run(), "meter")
-        from stratvisor.http import server  # noqa: PLC0415  strategies are up by now
+        server = await self._listen()
+        stack.push_async_callback(server.close)
+
+    async def _listen(self) -> Server:
+        """The web server, on its socket and its port."""
+        # Imported only now: strategies are up by the time that aiohttp has been read.
+        from stratvisor.http import apitoken, app, doors, server  # noqa: PLC0415
 
         http = self._reloader.settings.http
-        doors = await stack.enter_async_context(server.serve(self._host, home, http))
-        _greet(home, doors)
+        address = (http.host, http.port) if http.port else None
+        try:
+            token = await asyncio.to_thread(apitoken.api_token, self._home / "keys")
+        except apitoken.KeyProblem as problem:
+            log.error("%s; until then the Unix socket is the only door", problem)  # noqa: TRY400
+            token, address = secrets.token_urlsafe(), None
+        door = doors.Doors(token, self._clock)
+        path = self._home / "run" / "stratvisor.sock"
+        listening = await server.serve(app.build(self._host, door, http.base_path), path, address)
+        log.info("socket %s", path)
+        if listening.port is not None:
+            page = f"http://{http.host}:{listening.port}{http.base_path}"
+            log.info("page   %s/login?code=%s (a login link, good once)", page, door.mint_code())
+        return listening
 
     def _heard(self, strategy: str, number: int) -> None:
         if self._runner.is_ready(strategy, number):

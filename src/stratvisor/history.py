@@ -4,7 +4,7 @@ Records are handed over on the event loop and never waited for: one thread write
 of one turn of the loop in one transaction. A disk that takes no more costs patience, then the oldest
 records; a file that is damaged is set aside and begun anew. Nothing here stops the daemon.
 
-Knows when and where to write; what a row is stands in `history_db`.
+Knows when and where to write; what a row is stands in `history_rows`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
-from stratvisor.history_db import Happened, HistoryDatabase, NotOurs, Record, RunBegan, RunEnded
+from stratvisor import history_rows
+from stratvisor.history_db import HistoryDatabase, NotOurs
+from stratvisor.history_rows import Happened, Record, RunBegan, RunEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +65,7 @@ class History:
         self._pending: list[Record] = []
         self._closed = False
         # Of the thread alone:
-        self._db: HistoryDatabase | None = None
+        self._database: HistoryDatabase | None = None
         self._backlog: list[Record] = []
         self._failing = False
 
@@ -105,7 +107,7 @@ class History:
         Raises:
             HistoryUnavailable: it cannot be read now.
         """
-        return await self._ask(lambda db: db.runs(strategy, limit))
+        return await self._ask(lambda db: history_rows.runs(db, strategy, limit))
 
     async def bars(self, since: datetime, until: datetime) -> dict[str, list[Bar]]:
         """Every strategy's runs with a part in the span (aware instants), in order.
@@ -113,7 +115,7 @@ class History:
         Raises:
             HistoryUnavailable: it cannot be read now.
         """
-        return await self._ask(lambda db: db.bars(since, until))
+        return await self._ask(lambda db: history_rows.bars(db, since, until))
 
     async def events(self, after: int | None, limit: int) -> list[Json]:
         """The `limit` events that follow the one with id `after`; None: the newest. In order.
@@ -121,9 +123,9 @@ class History:
         Raises:
             HistoryUnavailable: it cannot be read now.
         """
-        return await self._ask(lambda db: db.events(after, limit))
+        return await self._ask(lambda db: history_rows.events(db, after, limit))
 
-    async def _ask(self, question: Callable[[HistoryDatabase], _T]) -> _T:
+    async def _ask(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         self._flush()  # whoever asks sees what was handed over before
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._answer, question)
 
@@ -142,8 +144,8 @@ class History:
         records = self._backlog + batch
         self._backlog = []
         try:
-            self._with_database(lambda db: db.write(records))
-        except Exception as error:  # the thread's outermost edge: nobody waits for this
+            self._with_database(lambda database: database.write(records))
+        except Exception as error:  # noqa: BLE001  the thread's outermost edge: nobody waits for it
             self._not_written(records, error)
         else:
             self._written(len(records))
@@ -162,9 +164,9 @@ class History:
             self._failing = False
             log.warning("the history is written again: %d records now, %d lost so far", count, self.lost)
 
-    def _answer(self, question: Callable[[HistoryDatabase], _T]) -> _T:
+    def _answer(self, question: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
-            return self._with_database(question)
+            return self._with_database(lambda database: question(database.db))
         except (sqlite3.Error, OSError) as error:
             raise HistoryUnavailable(f"cannot read the history in {self._path}: {error}") from error
 
@@ -179,27 +181,24 @@ class History:
             return work(self._open())
 
     def _open(self) -> HistoryDatabase:
-        if self._db is not None and not self._db.is_at(self._path):
+        if self._database is not None and not self._database.is_at(self._path):
             log.warning("%s was removed or replaced; going on with what is there", self._path)
             self._let_go()
-        if self._db is None:
-            self._db = HistoryDatabase(self._path)
-        return self._db
+        if self._database is None:
+            self._database = HistoryDatabase(self._path)
+        return self._database
 
     def _let_go(self) -> None:
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def _set_aside(self, why: Exception) -> None:
         self._let_go()
         count = 1
         while (aside := self._path.with_name(f"{self._path.name}.bad-{count}")).exists():
             count += 1
-        for tail in ("-wal", "-shm", ""):
-            part = self._path.with_name(self._path.name + tail)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + tail))
+        self._path.rename(aside)  # sqlite takes a write-ahead log that is left without its file away
         log.warning("cannot use the history in %s: %s; kept as %s, begun anew", self._path, why, aside.name)
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from stratvisor import __version__, timeline, view, windows
+from stratvisor import __version__, machine, timeline, view, windows
+from stratvisor.history import HistoryUnavailable
 from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
 from stratvisor.runner.logfolder import FOLDER
 from stratvisor.shim import lognames
 from stratvisor.spec import ID
 from stratvisor.state import Launching, Stopping, Up
-from stratvisor.why import sentence
 from stratvisor.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from stratvisor.ports import Clock
     from stratvisor.reloading import Reloader
     from stratvisor.supervisor import Supervisor
+    from stratvisor.timeline import Bar
 
 
 class LocalHost:
@@ -33,6 +33,7 @@ class LocalHost:
 
     def __init__(
         self,
+        *,
         home: Path,
         clock: Clock,
         supervisor: Supervisor,
@@ -108,7 +109,9 @@ class LocalHost:
             if entry is None:
                 return True
             phase = entry.state.phase
-            return not (isinstance(phase, Launching | Stopping) or (isinstance(phase, Up) and not phase.ready))
+            return not (
+                isinstance(phase, Launching | Stopping) or (isinstance(phase, Up) and not phase.ready)
+            )
 
         return await self._supervisor.until(at_ease, timeout_s)
 
@@ -132,13 +135,16 @@ class LocalHost:
         now = self._clock.now()
         zone = ZoneInfo(self._reloader.settings.timezone)
         day = timeline.day_of(now.wall, zone.key)
-        bars: dict[str, list[Json]] = {}
-        for bar in await self._history.bars(day.start, day.end):
-            bars.setdefault(bar["strategy"], []).append(bar)
+        try:
+            bars = await self._history.bars(day.start, day.end)
+        except HistoryUnavailable:
+            bars = {}  # the picture shows windows alone; the log says why
         rows = []
         for name, entry in sorted(self._supervisor.entries.items()):
             shown = self._show(name)
-            own = bars.get(name, [])
+            run = machine.live_run(entry.state)
+            # A bar without an end that does not live ended at a time that nobody wrote down.
+            own = [bar for bar in bars.get(name, []) if bar.end or (run and bar.run == run.number)]
             rows.append(
                 {
                     "id": name,
@@ -149,7 +155,7 @@ class LocalHost:
                         for band in timeline.bands(entry.spec.schedule, day.start, day.end)
                     ],
                     "bars": [_bar(bar, zone) for bar in own],
-                    "marks": [_mark(bar, zone) for bar in own if bar["failed"] and bar["ended"] is not None],
+                    "marks": [_mark(bar.run, bar.end, zone) for bar in own if bar.failed and bar.end],
                 }
             )
         return {
@@ -162,7 +168,10 @@ class LocalHost:
 
     async def runs(self, strategy: str, limit: int) -> list[Json]:
         """See `ports.Host`. History outlives a strategy, so an id without a file is no error."""
-        found = await self._history.runs(strategy, limit)
+        try:
+            found = await self._history.runs(strategy, limit)
+        except HistoryUnavailable as error:
+            raise Refused(f"the history cannot be read now: {error}") from error
         if not found and strategy not in self._ids():
             raise self._unknown(strategy)
         return found
@@ -201,17 +210,17 @@ class LocalHost:
         return UnknownStrategy(f"no strategy {strategy}{did_you_mean(strategy, self._ids())}")
 
 
-def _bar(bar: Json, zone: ZoneInfo) -> Json:
+def _bar(bar: Bar, zone: ZoneInfo) -> Json:
     return {
-        "run": bar["run"],
-        "start": _iso(bar["began"], zone),
-        "end": None if bar["ended"] is None else _iso(bar["ended"], zone),
-        "failed": bar["failed"],
+        "run": bar.run,
+        "start": _iso(bar.start, zone),
+        "end": None if bar.end is None else _iso(bar.end, zone),
+        "failed": bar.failed,
     }
 
 
-def _mark(bar: Json, zone: ZoneInfo) -> Json:
-    return {"at": _iso(bar["ended"], zone), "text": f"run {bar['run']}: {bar['how']}"}
+def _mark(run: int, at: datetime, zone: ZoneInfo) -> Json:
+    return {"at": _iso(at, zone), "text": f"run {run} failed at {at.astimezone(zone):%H:%M:%S}"}
 
 
 def _iso(at: datetime, zone: ZoneInfo) -> str:

@@ -1,5 +1,4 @@
-"""Watches what strategies use: one sample of all process trees every ten seconds, the daemon's only
-wake-up without news.
+"""Watches what strategies use, by one sample of all process trees every ten seconds.
 
 Knows limits and how to be sure of them: memory over its limit by the sum of RSS is confirmed by PSS,
 which counts shared pages once, before the machine hears of it.
@@ -12,6 +11,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from stratvisor.clock import pause
 from stratvisor.state import OverLimit, Up
 from stratvisor.usage import Sampler, Usage, pss
 from stratvisor.wording import bytes_text
@@ -40,7 +40,7 @@ class Meter:
     async def run(self) -> None:
         """For ever."""
         while True:
-            await asyncio.sleep(INTERVAL_S)
+            await pause(INTERVAL_S)
             if any(self._supervisor.live()):
                 await self.sample()
 
@@ -52,9 +52,7 @@ class Meter:
             entry = self._supervisor.entries.get(strategy)
             if entry is None:
                 continue
-            entry.facts = replace(
-                entry.facts, cpu_percent=usage.cpu_percent, memory_bytes=usage.memory_bytes
-            )
+            entry.facts = replace(entry.facts, cpu_percent=usage.cpu_percent, memory_bytes=usage.memory_bytes)
             phase = entry.state.phase
             if isinstance(phase, Up):
                 over = await asyncio.to_thread(over_limit, entry.spec.limits, usage)

@@ -52,12 +52,13 @@ class LaunchOrder:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A live run that a new daemon came upon."""
+    """A live run: just made, or come upon by a new daemon."""
 
     strategy: str
     run: Run
     ready: bool
-    log: str | None
+    log: str
+    """Its first log file, relative to the home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class LaunchRefused(Exception):  # noqa: N818  a refusal is no error of the prog
 class Runner(Protocol):
     """Runs strategies somewhere. `launch`, `tell` and `survey` may block on disk; call them off the loop."""
 
-    def launch(self, order: LaunchOrder) -> Run:
+    def launch(self, order: LaunchOrder) -> Found:
         """Make the run. It is a live process once this returns.
 
         Raises:

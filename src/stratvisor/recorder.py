@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stratvisor import machine
-from stratvisor.provenance import Provenance
-from stratvisor.store import Store, to_kept
+from stratvisor.clock import pause
+from stratvisor.history import HistoryUnavailable
+from stratvisor.kept import Kept, to_kept
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
 
     from stratvisor.history import History
     from stratvisor.newsroom import Newsroom
-    from stratvisor.ports import Clock, Finished, Json
-    from stratvisor.state import Run, State
+    from stratvisor.ports import Clock, Finished, Found, Json
+    from stratvisor.provenance import Provenance
+    from stratvisor.state import State
+    from stratvisor.store import Store
     from stratvisor.supervisor import Entry
     from stratvisor.tasks import Tasks
 
@@ -36,6 +39,7 @@ class Recorder:
 
     def __init__(
         self,
+        *,
         clock: Clock,
         store: Store,
         history: History,
@@ -49,17 +53,29 @@ class Recorder:
         self._provenance = provenance
         self._newsroom = newsroom
         self._tasks = tasks
-        self._states: Mapping[str, State] = {}
-        self._saved: Mapping[str, State] = {}
+        self._kept: dict[str, Kept] = {}
+        self._saved: dict[str, Kept] = {}
         self._saving = False
 
-    async def began(self, entry: Entry, run: Run, *, restarts: int) -> None:
+    async def began(self, entry: Entry, found: Found, *, restarts: int) -> None:
         """A run began: what it was made of goes into the history and stands beside its state."""
         made_of = await self._provenance.of(entry.spec.process)
         entry.facts = replace(
             entry.facts, script_sha256=made_of.script_sha256, commit=made_of.commit, stale=False
         )
-        self._history.record_start(entry.spec.id, run, restarts=restarts, made_of=made_of)
+        self._history.record_start(
+            entry.spec.id, found.run, restarts=restarts, made_of=made_of, log_name=found.log
+        )
+
+    async def adopted(self, entry: Entry, found: Found) -> None:
+        """A run goes on under a new daemon: what it was made of stands in the history, if anywhere."""
+        try:
+            runs = await self._history.runs(entry.spec.id, 1)
+        except HistoryUnavailable:
+            return
+        if runs and runs[0]["run"] == found.run.number:
+            made_of = {key: runs[0][key] for key in ("script_sha256", "commit")}
+            entry.facts = replace(entry.facts, **made_of)
 
     def ended(self, finished: Finished, entry: Entry | None) -> None:
         """A run is over."""
@@ -78,35 +94,28 @@ class Recorder:
 
     def keep(self, states: Mapping[str, State]) -> None:
         """These are the states now; save what must outlive the daemon, once at a time, the newest last."""
-        self._states = states
-        if not self._saving and _kept(states) != _kept(self._saved):
+        self._kept = {name: to_kept(state) for name, state in states.items()}
+        if not self._saving and self._kept != self._saved:
             self._saving = True
             self._tasks.spawn(self._save(), "save state.json")
 
     async def _save(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            while _kept(self._states) != _kept(self._saved):
-                states = self._states
-                kept = {strategy: to_kept(state) for strategy, state in states.items()}
+            while self._kept != self._saved:
+                kept = self._kept
                 try:
-                    await loop.run_in_executor(None, self._store.save, kept, self._newsroom.last_id)
+                    await asyncio.to_thread(self._store.save, kept, self._newsroom.last_id)
                 except OSError as error:
                     log.warning("cannot save state.json: %s; trying again", error)
-                    await asyncio.sleep(SAVE_RETRY_S)
+                    await pause(SAVE_RETRY_S)
                     continue
-                self._saved = states
+                self._saved = kept
         finally:
             self._saving = False
 
     def close(self) -> None:
         """Save what is not saved yet, now."""
         try:
-            kept = {strategy: to_kept(state) for strategy, state in self._states.items()}
-            self._store.save(kept, self._newsroom.last_id)
+            self._store.save(self._kept, self._newsroom.last_id)
         except OSError as error:
             log.error("cannot save state.json: %s; holds given since the last save are lost", error)  # noqa: TRY400
-
-
-def _kept(states: Mapping[str, State]) -> dict[str, State]:
-    return {strategy: machine.remembered(state) for strategy, state in states.items()}

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stratvisor import config, machine, settings, view
-from stratvisor.ports import Json
+from stratvisor.clock import pause
 from stratvisor.provenance import script_sha256
 from stratvisor.spec import Process, Spec
-from stratvisor.state import Launch, Look, Removed, State, Stopping
+from stratvisor.state import Because, Launch, Look, Removed, State, Stopping
 from stratvisor.watch import Quiet, git_is_busy
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratvisor.config import Config
-    from stratvisor.ports import Clock, Found
+    from stratvisor.ports import Clock, Found, Json
     from stratvisor.recorder import Recorder
     from stratvisor.settings import Settings
     from stratvisor.spec import Problem
@@ -44,23 +43,24 @@ class Reloader:
 
     def __init__(
         self,
-        home: Path,
+        known: Settings,
         supervisor: Supervisor,
         recorder: Recorder,
         clock: Clock,
         tasks: Tasks,
     ) -> None:
-        self.settings: Settings
+        self.settings = known
         self.problems: tuple[Problem, ...] = ()
         self.broken: dict[str, tuple[Problem, ...]] = {}
         """Strategies whose file is bad from the first."""
         self.refused: str | None = None
         """Why the last reload was not carried out."""
-        self._home = home
+        self._home = known.home
         self._supervisor = supervisor
         self._recorder = recorder
         self._clock = clock
         self._tasks = tasks
+        self._reader = config.Reader()
         self._quiet = Quiet()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Lock()
@@ -77,7 +77,7 @@ class Reloader:
     async def rescan(self) -> None:
         """For ever: look at times, whatever the watcher says."""
         while True:
-            await asyncio.sleep(RESCAN_S)
+            await pause(RESCAN_S)
             self.poke()
 
     def _schedule(self) -> None:
@@ -130,8 +130,8 @@ class Reloader:
 
         A live run whose file is gone is taken on to be stopped, unless all files are gone.
         """
-        known, _problems = await asyncio.to_thread(settings.read, self._home)
-        last_good = await asyncio.to_thread(read_good, self._home, kept.keys() | live.keys(), known)
+        there = kept.keys() | live.keys()
+        last_good = await asyncio.to_thread(read_good, self._home, there, self.settings)
         self.settings, read = await self._read(last_good)
         self._note_problems(read)
         self.refused = self._why_refused(read, sorted(live))
@@ -146,7 +146,15 @@ class Reloader:
     async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
         if last_good is None:
             last_good = {name: entry.spec for name, entry in self._supervisor.entries.items()}
-        return await asyncio.to_thread(read_all, self._home, last_good)
+        return await asyncio.to_thread(self._read_all, last_good)
+
+    def _read_all(self, last_good: Mapping[str, Spec]) -> tuple[Settings, Config]:
+        """stratvisor.toml and conf.d, with all problems of both; a bad stratvisor.toml changes nothing."""
+        known, problems = settings.read(self._home)
+        if problems:
+            known = self.settings
+        read = self._reader.read(self._home, known, last_good)
+        return known, replace(read, problems=(*problems, *read.problems))
 
     def _plan(self, read: Config) -> Json:
         """By asking the machine what it would do, strategy by strategy."""
@@ -186,7 +194,9 @@ class Reloader:
 
     def _apply(self, read: Config) -> bool:
         entries = self._supervisor.entries
-        gone = [name for name, entry in entries.items() if name not in read.strategies and not entry.state.removed]
+        gone = [
+            name for name, entry in entries.items() if name not in read.strategies and not entry.state.removed
+        ]
         changed = [
             spec
             for name, spec in read.strategies.items()
@@ -230,19 +240,12 @@ class Reloader:
             script = entry.spec.process.script
             if script is None or entry.facts.script_sha256 is None or machine.live_run(entry.state) is None:
                 continue
-            mark = _signature(os.path.join(self._home, script))
+            mark = _signature(self._home / script)
             if mark is None or self._seen.get(name) == mark:
                 continue
             self._seen[name] = mark
             digest = await asyncio.to_thread(script_sha256, self._home / script)
             entry.facts = replace(entry.facts, stale=digest != entry.facts.script_sha256)
-
-
-def read_all(home: Path, last_good: Mapping[str, Spec]) -> tuple[Settings, Config]:
-    """stratvisor.toml and conf.d, with all problems of both."""
-    known, problems = settings.read(home)
-    read = config.read(home, known, last_good)
-    return known, replace(read, problems=(*problems, *read.problems))
 
 
 def good_path(home: Path, strategy: str) -> Path:
@@ -283,7 +286,7 @@ def _verb(before: State, after: State, *, launched: bool) -> str | None:
     if launched:
         return "start"
     if isinstance(after.phase, Stopping) and not isinstance(before.phase, Stopping):
-        return "restart" if after.phase.order.because is machine.Because.EDITED else "stop"
+        return "restart" if after.phase.order.because is Because.EDITED else "stop"
     return None
 
 
@@ -298,9 +301,9 @@ def _told(plan: Json) -> str:
     return "; ".join(parts) or plan["refused"] or "nothing changed"
 
 
-def _signature(path: str) -> tuple[int, int, int] | None:
+def _signature(path: Path) -> tuple[int, int, int] | None:
     try:
-        status = os.stat(path)
+        status = path.stat()
     except OSError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino

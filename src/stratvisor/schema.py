@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from stratvisor.grammar import STRATEGY
+from stratvisor.reading.grammar import STRATEGY
+from stratvisor.reading.shapes import walk
 from stratvisor.settings import SETTINGS
-from stratvisor.shapes import walk
 
 if TYPE_CHECKING:
-    from stratvisor.reader import Json, Key, Section
+    from stratvisor.reading.keys import Json, Key, Section
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

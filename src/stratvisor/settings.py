@@ -8,19 +8,18 @@ put in force over settings that were right.
 from __future__ import annotations
 
 import ipaddress
-import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from stratvisor import contradictions, source, toml_document
-from stratvisor.grammar import DEFAULTS
-from stratvisor.nodes import Mapping
-from stratvisor.reader import At, Facts, Findings, Key, Section
+from stratvisor.reading import contradictions, source, toml_document
+from stratvisor.reading.grammar import DEFAULTS
+from stratvisor.reading.keys import At, Facts, Findings, Key, Section
+from stratvisor.reading.nodes import Mapping
+from stratvisor.reading.values import UnsuitableError, Whole, Word, choice, matching
+from stratvisor.reading.words import ZONE
 from stratvisor.spec import Problem
-from stratvisor.values import UnsuitableError, Whole, Word, choice
 from stratvisor.wording import quoted
-from stratvisor.words import ZONE
 
 FILE = "stratvisor.toml"
 
@@ -116,12 +115,6 @@ def _host(text: str) -> str:
 _BASE_PATH = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
 
 
-def _base_path(text: str) -> str:
-    if not re.fullmatch(_BASE_PATH, text):
-        raise UnsuitableError(f"must begin with / and not end with it, such as /python, not {quoted(text)}")
-    return text
-
-
 SETTINGS = Section(
     (
         Key(
@@ -138,7 +131,7 @@ SETTINGS = Section(
                     Key("port", Whole(0, 65535), "On which port; 0: on the Unix socket only.", Http),
                     Key(
                         "base_path",
-                        Word("path", _base_path, pattern=f"^{_BASE_PATH}$", free=True),
+                        matching("path", _BASE_PATH, "a path that begins with / and does not end with it"),
                         "What every URL begins with.",
                         Http,
                     ),

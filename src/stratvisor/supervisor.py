@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from stratvisor import machine, view
-from stratvisor.clock import Alarm
+from stratvisor.clock import Alarm, pause
 from stratvisor.ports import (
     Clock,
     Finished,
@@ -109,10 +109,9 @@ class Supervisor:
 
     def adopt_run(self, found: Found) -> None:
         """Take on a live run; its strategy is known."""
-        self._runner.watch(found.strategy, found.run.number, self._ended)
         entry = self.entries[found.strategy]
-        entry.facts = replace(entry.facts, log=found.log)
-        self.turn(found.strategy, Launched(found.run, ready=found.ready))
+        self._take(entry, found)
+        self._tasks.spawn(self._recorder.adopted(entry, found), f"adopt {found.strategy}")
 
     def put(self, spec: Spec) -> None:
         """A strategy is new, or its spec changed, or its file is back."""
@@ -176,7 +175,7 @@ class Supervisor:
             inherited={name: os.environ[name] for name in spec.process.inherit_env if name in os.environ},
         )
         try:
-            run = await asyncio.get_running_loop().run_in_executor(
+            found = await asyncio.get_running_loop().run_in_executor(
                 self._workers, self._runner.launch, order
             )
         except LaunchRefused as refusal:
@@ -186,9 +185,14 @@ class Supervisor:
             log.exception("cannot launch %s", spec.id)
             self.turn(spec.id, LaunchFailed(action.number, f"{type(error).__name__}: {error}"))
             return
-        self._runner.watch(spec.id, action.number, self._ended)
-        self.turn(spec.id, Launched(run))
-        await self._recorder.began(entry, run, restarts=action.restarts)
+        self._take(entry, found)
+        await self._recorder.began(entry, found, restarts=action.restarts)
+
+    def _take(self, entry: Entry, found: Found) -> None:
+        """A live run is ours to watch from now on."""
+        entry.facts = replace(entry.facts, log=found.log, cpu_percent=None, memory_bytes=None)
+        self._runner.watch(found.strategy, found.run.number, self._ended)
+        self.turn(found.strategy, Launched(found.run, ready=found.ready))
 
     async def _tell(self, entry: Entry) -> None:
         loop = asyncio.get_running_loop()
@@ -198,7 +202,7 @@ class Supervisor:
                     await loop.run_in_executor(self._workers, self._runner.tell, entry.spec.id, *wanted)
                 except OSError as error:
                     log.warning("cannot tell %s what is wanted: %s; trying again", entry.spec.id, error)
-                    await asyncio.sleep(TELL_RETRY_S)
+                    await pause(TELL_RETRY_S)
                     continue
                 if entry.wanted == wanted:
                     entry.wanted = None
@@ -290,6 +294,10 @@ class Supervisor:
         for strategy, entry in self.entries.items():
             if isinstance(entry.state.phase, Launching | Up | Stopping):
                 yield strategy, entry
+
+    def all_launched(self) -> bool:
+        """Whether no launch is under way."""
+        return not any(isinstance(entry.state.phase, Launching) for entry in self.entries.values())
 
     async def until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Wait until a condition on the states holds; False: not within the time."""

@@ -30,8 +30,8 @@ from stratvisor.state import (
 from stratvisor.windows import position
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from collections.abc import Sequence
+    from datetime import datetime
 
 Json = dict[str, Any]
 

@@ -123,7 +123,8 @@ def _failure(now: Now, state: State, zone: ZoneInfo) -> str:
     end = state.last_exit
     if end is None:
         return "a run of which nothing is known"
-    words = f", {end.last_line}" if end.last_line and end.cause is None else ""
+    # Whoever was killed was in the middle of something else; whoever exits has often just said why.
+    words = f", {end.last_line}" if end.last_line and end.code and end.cause is None else ""
     return f"{_ending(end)} at {moment(end.at, now, zone, seconds=True)}{words}"
 
 

@@ -1,4 +1,4 @@
-"""How a problem quotes what somebody wrote, and guesses what they meant.
+"""How a message quotes what somebody wrote, guesses what they meant, and tells an amount.
 
 Whatever stands in a file, a message stays one printable line of bounded length.
 """
@@ -26,16 +26,31 @@ def label(name: str) -> str:
     return name if len(name) <= MOST and name.isprintable() and name.strip() else quoted(name)
 
 
-def nearest(word: str, options: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """The option that the word is most likely a slip of, in upper or lower case; None: none is near."""
+def nearest(word: str, options: Iterable[str], cutoff: float | None = None) -> str | None:
+    """The option that the word is most likely a slip of, in upper or lower case; None: none is near.
+
+    `cutoff` is the share that must be alike, 0 to 1; by itself it lets one slip in three letters pass.
+    """
     if len(word) > MOST:
         return None
+    if cutoff is None:
+        cutoff = 0.65 if len(word) <= 4 else 0.7
     by_small = {option.lower(): option for option in options}
     found = difflib.get_close_matches(word.lower(), by_small, n=1, cutoff=cutoff)
     return by_small[found[0]] if found else None
 
 
-def did_you_mean(word: str, options: Iterable[str], cutoff: float = 0.6) -> str:
+def did_you_mean(word: str, options: Iterable[str], cutoff: float | None = None) -> str:
     """The end of a sentence: a guess, or nothing."""
     guess = nearest(word, options, cutoff)
     return "" if guess is None else f"; did you mean {guess!r}?"
+
+
+def bytes_text(amount: int) -> str:
+    """Bytes as people say them, to a tenth of their largest unit: 1.1GB, 512MB, 900B."""
+    scaled, unit = float(amount), "B"
+    for larger in ("KB", "MB", "GB", "TB"):
+        if scaled < 999.95:
+            break
+        scaled, unit = scaled / 1000, larger
+    return f"{scaled:.1f}".removesuffix(".0") + unit

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import queue
@@ -12,7 +14,10 @@ import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
+
+from stratvisor.cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,7 +49,8 @@ class FakeDaemon:
     def __init__(self, home: Path, base: str = "/python") -> None:
         self.home = home
         self.asked: queue.Queue[Asked] = queue.Queue()
-        self.answers: dict[tuple[str, str], Answer | Callable[[], None]] = {}
+        self.answered: queue.Queue[None] = queue.Queue()
+        self.answers: dict[tuple[str, str], Answer | Callable[[], object]] = {}
         self.streams: dict[str, queue.Queue[bytes | None]] = {}
         self._base = base
         self._server = _bound(home / "run" / "stratvisor.sock", self._handler())
@@ -105,6 +111,7 @@ class FakeDaemon:
                 self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 self.wfile.write(answer.body)
+                daemon.answered.put(None)
 
             def _stream(self, pieces: queue.Queue[bytes | None]) -> None:
                 self.send_response(200)
@@ -150,6 +157,24 @@ class Outcome(NamedTuple):
 
 
 def run_cli(*arguments: str | Path, home: Path, **env: str) -> Outcome:
+    """Run the command line in this process, in the home."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    with (
+        contextlib.chdir(home),
+        mock.patch.dict(os.environ, environment(**env), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main([str(argument) for argument in arguments])
+    return Outcome(code, *(_content(stream) for stream in (out, err)))
+
+
+def _content(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
+
+
+def run_process(*arguments: str | Path, home: Path, **env: str) -> Outcome:
     """Run the command line in a process of its own, in the home."""
     done = subprocess.run(
         [sys.executable, "-m", "stratvisor", *map(str, arguments)],
@@ -167,7 +192,11 @@ def environment(**more: str) -> dict[str, str]:
     """The tests' own, without what changes how things are shown."""
     dropped = {"COLUMNS", "LINES", "NO_COLOR", "TERM", "PYTHONUNBUFFERED", "PYTHONDEVMODE"}
     source = str(Path(__file__).parents[2] / "src")
-    return {key: value for key, value in os.environ.items() if key not in dropped} | {"PYTHONPATH": source} | more
+    return (
+        {key: value for key, value in os.environ.items() if key not in dropped}
+        | {"PYTHONPATH": source}
+        | more
+    )
 
 
 def strategy(name: str = "ema", **facts: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, status, strategy
+from tests.cli.fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, run_process, status, strategy
 
 from stratvisor.cli import client
 from stratvisor.cli.failure import Failure
@@ -36,6 +37,17 @@ CLIENTS = (
     ("logs", "ema", "-f"),
     ("shutdown",),
 )
+
+
+def test_a_process_of_its_own_does_the_same(home: Path) -> None:
+    outcome = run_process("status", home=home)
+    assert outcome == (3, "", f"no daemon runs for {home}: start it with `stratvisor up`\n")
+    daemon = FakeDaemon(home)
+    daemon.says("GET", "/why/ema", {"why": "because"})
+    try:
+        assert run_process("why", "ema", home=home) == (0, "because\n", "")
+    finally:
+        daemon.close()
 
 
 @pytest.mark.parametrize("arguments", CLIENTS, ids=" ".join)
@@ -84,7 +96,9 @@ def test_a_socket_that_may_not_be_opened_is_told_from_none() -> None:
             (home / "run").chmod(0o700)
             daemon.close()
     assert done.returncode == 1
-    assert done.stderr.startswith(f"cannot show the status: no permission to open {home}/run/stratvisor.sock; run this as ")
+    assert done.stderr.startswith(
+        f"cannot show the status: no permission to open {home}/run/stratvisor.sock; run this as "
+    )
     assert done.stdout == ""
 
 
@@ -126,7 +140,7 @@ def test_the_home_is_the_nearest_folder_upwards_with_settings(daemon: FakeDaemon
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_home_is_taken_before_and_after_the_verb(daemon: FakeDaemon, tmp_path: Path, before: bool) -> None:
+def test_home_is_taken_before_and_after_the_verb(daemon: FakeDaemon, tmp_path: Path, *, before: bool) -> None:
     daemon.says("GET", "/why/ema", {"why": "because"})
     where = ("--home", daemon.home)
     outcome = run_cli(*(where if before else ()), "why", "ema", *(() if before else where), home=tmp_path)
@@ -141,7 +155,11 @@ def test_a_home_that_is_no_folder_is_a_usage_error(home: Path) -> None:
 
 def test_a_refusal_is_one_sentence_and_exit_code_1(daemon: FakeDaemon) -> None:
     daemon.refuses("POST", "/stop/ema", 409, "it is gone; write it a file")
-    assert run_cli("stop", "ema", home=daemon.home) == (1, "", "cannot stop ema: it is gone; write it a file\n")
+    assert run_cli("stop", "ema", home=daemon.home) == (
+        1,
+        "",
+        "cannot stop ema: it is gone; write it a file\n",
+    )
 
 
 @pytest.mark.parametrize("body", [b"<html>oops</html>", b"", b"[]", b"{}", b"\xff"])
@@ -186,9 +204,32 @@ def test_a_daemon_that_does_not_answer_in_time_is_told(
 ) -> None:
     monkeypatch.setattr(client, "PATIENCE_S", 0.05)
     stream = daemon.streams_to("/why/ema")
-    with pytest.raises(Failure, match=r"^cannot ask: the daemon did not answer within 0\.05 s; see log/stratvisor"):
+    with pytest.raises(
+        Failure, match=r"^cannot ask: the daemon did not answer within 0\.05 s; see log/stratvisor"
+    ):
         client.Client(daemon.home).get("ask", "why", "ema")
     stream.put(None)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionResetError(104, "Connection reset by peer"), "[Errno 104] Connection reset by peer"),
+        (BrokenPipeError(), "BrokenPipeError"),
+        (http.client.IncompleteRead(b"half", 4), "IncompleteRead(4 bytes read, 4 more expected)"),
+        (ValueError("no JSON"), "no JSON"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_told(
+    daemon: FakeDaemon, error: Exception, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_self: object) -> None:
+        raise error
+
+    monkeypatch.setattr(http.client.HTTPConnection, "getresponse", broken)
+    outcome = run_cli("why", "ema", home=daemon.home)
+    expected = f"cannot say why of ema: the daemon's answer broke off ({words}); see log/stratvisor.log\n"
+    assert outcome == (1, "", expected)
 
 
 def test_an_id_cannot_leave_its_place_in_the_path(daemon: FakeDaemon) -> None:
@@ -216,7 +257,9 @@ def test_ctrl_c_ends_a_command_quietly(daemon: FakeDaemon) -> None:
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
-@pytest.mark.parametrize("arguments", [("status",), ("status", "--json"), ("schema",), ("--help",), ("--version",)])
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("status", "--json"), ("schema",), ("--help",), ("--version",)]
+)
 def test_a_closed_pipe_ends_a_command_quietly(daemon: FakeDaemon, arguments: tuple[str, ...]) -> None:
     daemon.says("GET", "/status", status(strategy()))
     read_end, write_end = os.pipe()

@@ -9,14 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from waiting import until_async
-
 from stratvisor.clock import SystemClock
 from stratvisor.ports import Finished, LaunchOrder
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import kernel, lognames
 from stratvisor.spec import SECOND, Logs, Process, Stop
 from stratvisor.state import Because, Run, StopOrder, Want
+from waiting import until_async
 
 WICKED = Path(__file__).parent.parent / "children" / "wicked.py"
 CLOCK = SystemClock()
@@ -40,12 +39,18 @@ class Runs:
         self.ends: dict[tuple[str, int], asyncio.Future[Finished]] = {}
 
     async def launch(
-        self, process: Process, *, strategy: str = "ema", number: int = 1, want: Want = GO_ON, notify: bool = False
+        self,
+        process: Process,
+        *,
+        strategy: str = "ema",
+        number: int = 1,
+        want: Want = GO_ON,
+        notify: bool = False,
     ) -> Run:
         order = LaunchOrder(strategy, strategy.upper(), number, 0, "Asia/Kolkata", process, notify, want)
-        run = await asyncio.to_thread(self.runner.launch, order)
+        found = await asyncio.to_thread(self.runner.launch, order)
         self.watch(strategy, number)
-        return run
+        return found.run
 
     def watch(self, strategy: str, number: int) -> None:
         end: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
@@ -74,7 +79,9 @@ class Runs:
 
     async def until_printed(self, text: str, strategy: str = "ema") -> str:
         """The rest of the first line that begins so."""
-        await until_async(lambda: any(line.startswith(text) for line in self.printed(strategy)), f"{text!r} in the log")
+        await until_async(
+            lambda: any(line.startswith(text) for line in self.printed(strategy)), f"{text!r} in the log"
+        )
         return next(line[len(text) :] for line in self.printed(strategy) if line.startswith(text))
 
 

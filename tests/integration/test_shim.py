@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from runs import GO_ON, SHORT, Runs, running, soon, stop_order, wicked
-from waiting import alive, until_async
 
 from stratvisor.ports import LaunchRefused
 from stratvisor.shim import rundir
 from stratvisor.spec import SECOND, Logs, Stop, StopTo
 from stratvisor.state import Because
+from waiting import alive, until_async
 
 
 async def test_every_line_of_a_fast_run_and_its_code_are_there(home: Path) -> None:
@@ -67,7 +67,8 @@ async def test_header_and_footer_say_who_when_and_how(home: Path) -> None:
         await runs.end()
         first, last = runs.log().decode().splitlines()
         assert re.fullmatch(
-            rf"\[stratvisor\] run 1 of ema begins \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} IST: pid {run.pid}: .*wicked.py leave 4",
+            r"\[stratvisor\] run 1 of ema begins \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} IST: "
+            rf"pid {run.pid}: .*wicked.py leave 4",
             first,
         )
         assert re.fullmatch(
@@ -100,9 +101,20 @@ async def test_the_environment_is_clean(home: Path, monkeypatch: pytest.MonkeyPa
         assert seen["TZ"] == "Asia/Kolkata"
         assert seen["PYTHONUNBUFFERED"] == "1"
         assert seen["OMP_NUM_THREADS"] == seen["NUMBA_NUM_THREADS"] == "2"
-        allowed = {"PATH", "HOME", "LANG", "TZ", "SYMBOL", "PYTHONUNBUFFERED", "PYTHONFAULTHANDLER", "LC_CTYPE"}
+        allowed = {
+            "PATH",
+            "HOME",
+            "LANG",
+            "TZ",
+            "SYMBOL",
+            "PYTHONUNBUFFERED",
+            "PYTHONFAULTHANDLER",
+            "LC_CTYPE",
+        }
         rest = set(seen) - allowed
-        assert all(name.startswith(("STRATEGY_", "STRATVISOR_")) or name.endswith("_NUM_THREADS") for name in rest)
+        assert all(
+            name.startswith(("STRATEGY_", "STRATVISOR_")) or name.endswith("_NUM_THREADS") for name in rest
+        )
 
 
 async def test_the_process_starts_from_a_known_state(home: Path) -> None:
@@ -154,7 +166,7 @@ async def test_a_program_that_cannot_be_executed_is_an_end_with_its_cause(home: 
 
 async def test_a_missing_script_refuses_the_launch_and_leaves_nothing(home: Path) -> None:
     async with running(home) as runs:
-        with pytest.raises(LaunchRefused, match="its script strategies/gone.py is missing"):
+        with pytest.raises(LaunchRefused, match=r"its script strategies/gone\.py is missing"):
             await runs.launch(wicked(script="strategies/gone.py"))
         assert not (home / "run" / "ema" / "1").exists()
 
@@ -264,7 +276,11 @@ async def test_a_kill_from_outside_has_no_cause_made_up_for_it(home: Path) -> No
         await runs.until_printed("line 0")
         os.kill(run.pid, signal.SIGKILL)
         finished = await runs.end()
-        assert (finished.exit.signal, finished.exit.cause, finished.exit.stopped) == (signal.SIGKILL, None, None)
+        assert (finished.exit.signal, finished.exit.cause, finished.exit.stopped) == (
+            signal.SIGKILL,
+            None,
+            None,
+        )
 
 
 @pytest.mark.parametrize("timestamps", [False, True])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -30,6 +30,7 @@ from stratvisor.spec import (
     ReadyNotify,
     Restart,
     RestartWhen,
+    Schedule,
     Spec,
     Stop,
     Windows,
@@ -61,10 +62,15 @@ from stratvisor.state import (
     Want,
 )
 
-DAILY = {"09:00-12:00": (9, 12), "13:00-15:00": (13, 15), "10:00-11:00": (10, 11), "20:00-23:00": (20, 23)}
-"""Windows and their hours: what the world reckons with, apart from the machine's own reckoning."""
+DAILY: dict[Schedule, list[tuple[int, int]]] = {
+    windows("09:00-12:00"): [(9, 12)],
+    windows("09:00-12:00", "13:00-15:00"): [(9, 12), (13, 15)],
+    windows("10:00-11:00"): [(10, 11)],
+    windows("20:00-23:00"): [(20, 23)],
+}
+"""Schedules and their hours: what the world reckons with, apart from the machine's own reckoning."""
 
-SCHEDULES = [Always(), Manual()] + [windows(span) for span in DAILY] + [windows("09:00-12:00", "13:00-15:00")]
+NEVER = datetime.min.replace(tzinfo=UTC)
 OBEYS_AFTER = SECOND // 5
 
 SPANS = st.sampled_from([SECOND // 3, SECOND, 7 * SECOND, MINUTE, 20 * MINUTE, HOUR, 9 * HOUR, 30 * HOUR])
@@ -74,7 +80,7 @@ SPECS = st.builds(
         restart=Restart(when, delay_ns=SECOND, jitter=0.3, give_up=GiveUp(3, MINUTE)),
         process=replace(spec_of(schedule).process, env=(("SYMBOL", symbol),)),
     ),
-    st.sampled_from(SCHEDULES),
+    st.sampled_from([Always(), Manual(), *DAILY]),
     st.sampled_from(RestartWhen),
     st.sampled_from([ReadyAfter(SECOND), ReadyNotify(30 * SECOND)]),
     st.sampled_from(OnChange),
@@ -148,33 +154,33 @@ class World(RuleBasedStateMachine):
 
     # What the world knows of windows and of the operator's word.
 
-    def _edges(self, which: int, since: datetime) -> list[datetime]:
-        """The starts (0) or ends (1) of windows around now, later than `since`."""
-        if not isinstance(self.spec.schedule, Windows):
-            return []
-        hours = [(form.start.hour, form.end.hour)[which] for form in self.spec.schedule.forms]  # type: ignore[union-attr]
+    def _last(self, which: int) -> datetime:
+        """The last start (0) or end (1) of a window up to now."""
+        return max((edge for edge in self._edges(which) if edge <= self.now.wall), default=NEVER)
+
+    def _deadline(self) -> datetime | None:
+        return min((edge for edge in self._edges(1) if edge > self.now.wall), default=None)
+
+    def _edges(self, which: int) -> list[datetime]:
         midnight = self.now.wall.replace(hour=0, minute=0, second=0, microsecond=0)
-        edges = [midnight + timedelta(days=day, hours=hour) for day in range(-40, 3) for hour in hours]
-        return sorted(edge for edge in edges if edge > since)
+        hours = DAILY.get(self.spec.schedule, [])
+        return [midnight + timedelta(days=day, hours=span[which]) for day in (-1, 0, 1) for span in hours]
 
     def _inside(self) -> bool:
-        if not isinstance(self.spec.schedule, Windows):
-            return isinstance(self.spec.schedule, Always)
-        return self._edges(1, self.now.wall)[0] < (self._edges(0, self.now.wall)[0])
+        return isinstance(self.spec.schedule, Always) or self._last(0) > self._last(1)
 
     def _keep_word(self) -> None:
-        """The operator's word ends where it says."""
+        """The operator's word ends where it says; one from a clock since set back is of now."""
         if self.word is None:
             return
         which, since = self.word[0], min(self.word[1], self.now.wall)
-        self.word = (which, since)
-        ended = [edge for edge in self._edges(1, since) if edge <= self.now.wall]
-        begun = [edge for edge in self._edges(0, since) if edge <= self.now.wall]
-        if which == "up" and (ended or isinstance(self.spec.schedule, Always) or not self.spec.enabled):
-            self.word = None
-        if which == "next" and begun and self._inside():
-            last_start = begun[-1]
-            self.word = None if last_start > since else self.word
+        moot = isinstance(self.spec.schedule, Always) or not self.spec.enabled
+        over = {
+            "up": moot or self._last(1) > since,
+            "next": self._inside() and self._last(0) > since,
+            "down": False,
+        }
+        self.word = None if over[which] else (which, since)
 
     def _allowed(self) -> bool:
         """Whether anybody or anything wants a process now."""
@@ -205,8 +211,7 @@ class World(RuleBasedStateMachine):
             assert self._allowed(), "started unwanted"
             assert action.want.stop is None
         if action.want.stop is None:
-            ends = self._edges(1, self.now.wall)
-            assert action.want.deadline == (ends[0] if ends else None)
+            assert action.want.deadline == self._deadline()
         elif action.number in self.stops:
             assert action.want.stop == self.stops[action.number], "a stop is not begun twice"
         else:
@@ -289,7 +294,8 @@ class World(RuleBasedStateMachine):
         """One that looks only when it asked to gets as far as one that looks all the time."""
         count, tick = span
         end = after(self.now, count * tick)
-        ticking, done = self.state, []
+        ticking = self.state
+        done: list[Action] = []
         for number in range(1, count + 1):
             ticking, actions = step(after(self.now, number * tick), self.spec, ticking, Look())
             done += actions
@@ -300,7 +306,8 @@ class World(RuleBasedStateMachine):
         ]
 
     def _wake_until(self, end: Now) -> tuple[State, list[Action]]:
-        now, state, done = self.now, self.state, []
+        now, state = self.now, self.state
+        done: list[Action] = []
         for _ in range(20):
             wake = wake_at(now, self.spec, state)
             spans = [end.boot_ns - now.boot_ns]
@@ -445,7 +452,8 @@ class World(RuleBasedStateMachine):
         for _ in range(min(done, len(self.orders))):
             self.carry_out()
         self.orders.clear()
-        self.news.clear()
+        if self.process is not None and self.process.run.told.stop is None:
+            self.stops.pop(self.process.run.number, None)
         self.pass_time(away)
         kept, removed = to_kept(self.state), self.state.removed
         if reboots:
@@ -493,4 +501,4 @@ def _summary(state: State) -> tuple[object, ...]:
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+TestWorld.settings = settings(max_examples=250, stateful_step_count=50, deadline=None, derandomize=True)

@@ -119,16 +119,23 @@ class Client:
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         reply = Reply(connection, what, timeout_s)
-        with reply.said_well():
-            try:
-                connection.connect()
-            except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
-                message = f"no daemon runs for {self.home}: start it with `stratvisor up`"
-                raise Failure(message, NO_DAEMON) from None
-            except PermissionError:
-                raise Failure(f"cannot {what}: {self._no_permission()}") from None
-            connection.request(method, target, body, headers)
+        try:
+            self._connect(connection, what)
+            with reply.said_well():
+                connection.request(method, target, body, headers)
+        except BaseException:
+            connection.close()
+            raise
         return reply
+
+    def _connect(self, connection: _UnixConnection, what: str) -> None:
+        try:
+            connection.connect()
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            message = f"no daemon runs for {self.home}: start it with `stratvisor up`"
+            raise Failure(message, NO_DAEMON) from None
+        except PermissionError:
+            raise Failure(f"cannot {what}: {self._no_permission()}") from None
 
     def _no_permission(self) -> str:
         try:
@@ -211,7 +218,8 @@ class Reply:
         except TimeoutError:
             why = f"the daemon did not answer within {self._timeout_s:g} s; see log/stratvisor.log"
         except (http.client.HTTPException, ConnectionError, ValueError) as error:
-            why = f"the daemon's answer broke off ({str(error) or type(error).__name__}); see log/stratvisor.log"
+            reason = str(error) or type(error).__name__
+            why = f"the daemon's answer broke off ({reason}); see log/stratvisor.log"
         else:
             return
         raise Failure(f"cannot {self._what}: {why}", FAILED)

@@ -14,19 +14,16 @@ from stratvisor.cli.failure import Failure
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from stratvisor.cli.verbs import Verbs
 
 _SCRIPT = """\
 # {shell} completion of stratvisor
 {prelude}
-_stratvisor_ask() {{
-    "${{COMP_WORDS[0]}}" ${{2:+--home "$2"}} completion "$1" 2>/dev/null
-}}
 _stratvisor() {{
     local current="${{COMP_WORDS[COMP_CWORD]}}" previous="${{COMP_WORDS[COMP_CWORD-1]}}"
-    local words="" verb="" home="" word i
+    local options="" words="" ask="" verb="" home="" word i
     for ((i = 1; i < COMP_CWORD; i++)); do
         word="${{COMP_WORDS[i]}}"
         case "$word" in
@@ -39,11 +36,20 @@ _stratvisor() {{
         *" --home") COMPREPLY=($(compgen -d -- "$current")); return ;;
 {cases}
     esac
-    # bash ends a word at @, and replaces only what stands behind it
-    case "$current $previous" in
-        "@ "*) current=""; words="${{words//@/}}" ;;
-        *" @") words="${{words//@/}}" ;;
+    case "$current" in
+        -*) words="$options" ;;
+        *) [ -z "$ask" ] ||
+            words="$("${{COMP_WORDS[0]}}" ${{home:+--home "$home"}} completion "$ask" 2>/dev/null)" ;;
     esac
+    if [ -n "$BASH_VERSION" ] && {{ [ "$current" = @ ] || [ "$previous" = @ ]; }}; then
+        # bash ends a word at @, and replaces only what stands behind it
+        current="${{current#@}}"
+        word=""
+        for i in $words; do
+            case "$i" in @*) word="$word ${{i#@}}" ;; esac
+        done
+        words="$word"
+    fi
     COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
 complete -F _stratvisor stratvisor
@@ -92,17 +98,28 @@ def _script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 def _cases(parser: argparse.ArgumentParser) -> Iterator[str]:
     """What may follow, as branches of a shell's `case "$verb $previous"`."""
+    # argparse has no public way to list what it takes.
     verbs = next(action.choices for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
     for name, verb in verbs.items():
-        words = []
-        for action in verb._actions:  # noqa: SLF001  argparse has no other way to list them
-            words += action.option_strings
-            if action.option_strings and action.choices:
-                for option in action.option_strings:
-                    yield f'"{name} {option}") words="{" ".join(action.choices)}" ;;'
-            elif action.dest in _ASKED:
-                words.append(f'$(_stratvisor_ask {_ASKED[action.dest]} "$home")')
-            elif action.choices:
-                words += action.choices
-        yield f'"{name} "*) words="{" ".join(words)}" ;;'
-    yield f'" "*) words="--home --version --help {" ".join(verbs)}" ;;'
+        actions = verb._actions  # noqa: SLF001
+        yield from _after_options(name, actions)
+        yield _after_verb(name, actions)
+    yield f'" "*) options="--home --version --help" words="{" ".join(verbs)}" ;;'
+
+
+def _after_options(verb: str, actions: Iterable[argparse.Action]) -> Iterator[str]:
+    for action in actions:
+        for option in action.option_strings if action.choices else ():
+            yield f'"{verb} {option}") words="{_joined(action.choices)}" ;;'
+
+
+def _after_verb(verb: str, actions: Iterable[argparse.Action]) -> str:
+    options = [option for action in actions for option in action.option_strings]
+    arguments = [action for action in actions if not action.option_strings]
+    words = [word for action in arguments for word in action.choices or ()]
+    ask = [_ASKED[action.dest] for action in arguments if action.dest in _ASKED]
+    return f'"{verb} "*) options="{_joined(options)}" words="{_joined(words)}" ask="{_joined(ask)}" ;;'
+
+
+def _joined(words: Iterable[str] | None) -> str:
+    return " ".join(words or ())

@@ -18,7 +18,6 @@ from stratvisor.cli.verbs import Verbs, add_some, add_wait
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from stratvisor.cli.client import Reply
 
@@ -77,17 +76,16 @@ def _tell(client: Client, arguments: argparse.Namespace, selector: str, form: di
     return client.send(what, "POST", arguments.verb, selector, query=query, form=form, wait_s=arguments.wait)
 
 
-def _outcome(reply: Reply, arguments: argparse.Namespace) -> Iterator[Failure]:
-    """Print what became of the strategies of one selector; the answer is what did not go as it was meant."""
+def _outcome(reply: Reply, arguments: argparse.Namespace) -> list[Failure]:
+    """Print what became of the strategies of one selector, and return what did not go as it was meant."""
     try:
         answer = reply.json()
     except Failure as failure:
-        yield failure
-        return
+        return [failure]
+    failures = {refused["id"]: refused["why"] for refused in answer.get("refused", [])}
     for one in answer.get("strategies", [answer]):
         if arguments.wait and arguments.verb != "stop" and one["state"] in _FAILED_STATES:
-            yield Failure(f"cannot {arguments.verb} {one['id']}: {clean(one['why'])}")
+            failures[one["id"]] = one["why"]
         else:
             print(f"{one['id']} is {one['state']}: {clean(one['why'])}")
-    for refused in answer.get("refused", []):
-        yield Failure(f"cannot {arguments.verb} {refused['id']}: {clean(refused['why'])}")
+    return [Failure(f"cannot {arguments.verb} {name}: {clean(why)}") for name, why in failures.items()]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratvisor.cli import home, terminal
 from stratvisor.cli.client import Client
-from stratvisor.cli.shown import clean, moment, size, span
+from stratvisor.cli.shown import clean, ending, moment, size, span
 from stratvisor.cli.table import Column, Row, table
 from stratvisor.cli.verbs import add_one, count
 
@@ -70,7 +70,7 @@ def _next(arguments: argparse.Namespace) -> int:
     answer = _client(arguments).get(what, "next", arguments.id, query={"n": arguments.n})
     for window in answer["next"]:
         start, stop = window["start"], window["stop"]
-        print(f"{moment(start)} to {moment(stop, start) or 'further notice'}")
+        print(f"{moment(start)} to {moment(stop, start)}")
     if not answer["next"]:
         print(f"no windows to come; `stratvisor why {arguments.id}` says how it runs")
     return 0
@@ -93,10 +93,17 @@ def _row(run: dict[str, Any]) -> Row:
         (
             str(run["run"]),
             moment(run["began"]),
-            span(run["ran_s"]),
+            span(run["duration_s"]),
             span(run["cpu_s"]),
             size(run["peak_memory"]),
-            (run["commit"] or "")[:10] + ("+" if run["dirty"] else ""),
-            clean(run["how"]),
+            f"{run['commit'][:10]}{'+' if run['dirty'] else ''}" if run["commit"] else "",
+            _end(run),
         )
     )
+
+
+def _end(run: dict[str, Any]) -> str:
+    if run["ended"] is None:
+        return "still running"
+    end = run | {"cause": run["cause"] or (run["last_line"] if run["failed"] else run["stopped"])}
+    return ending(end)

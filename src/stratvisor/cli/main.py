@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
 def _run(argv: list[str] | None) -> int:
     try:
         arguments = parser().parse_args(argv)
-        code: int = arguments.run(arguments)
+        code: int = arguments.carry_out(arguments)
     except SystemExit as asked:  # argparse, after its help or a usage error
         return asked.code if isinstance(asked.code, int) else FAILED
     except BrokenPipeError:

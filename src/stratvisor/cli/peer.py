@@ -6,6 +6,7 @@ import os
 import select
 import socket
 import struct
+import sys
 from typing import Self
 
 
@@ -14,10 +15,11 @@ class Peer:
 
     def __init__(self, sock: socket.socket) -> None:
         self._pidfd: int | None = None
-        # SO_PEERCRED (unix(7)): {pid, uid, gid} as of listen(2); pid 0 is one of another namespace.
-        pid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
-        if pid > 0:
-            self._pidfd = os.pidfd_open(pid)
+        if sys.platform == "linux":
+            # SO_PEERCRED (unix(7)): {pid, uid, gid} as of listen(2); pid 0 is one of another namespace.
+            pid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+            if pid > 0:
+                self._pidfd = os.pidfd_open(pid)
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ Pure: text in, text out. What is null shows as nothing.
 
 from __future__ import annotations
 
+import signal
 from datetime import datetime
 from typing import Any
 
@@ -51,14 +52,39 @@ def percent(share: float | None) -> str:
 
 
 def moment(when: str | None, beside: str | None = None) -> str:
-    """An instant of ISO 8601 on its own wall clock: without its date where `beside` has the same."""
+    """An instant of ISO 8601 on its own wall clock.
+
+    Alone it has its date and its offset from UTC; beside another, its date where that is another day.
+    """
     if when is None:
         return ""
     at = datetime.fromisoformat(when)
     clock = f"{at:%H:%M}" if at.second == 0 else f"{at:%H:%M:%S}"
-    if beside is not None and datetime.fromisoformat(beside).astimezone(at.tzinfo).date() == at.date():
-        return clock
-    return f"{at:%a} {at.day} {at:%b} {clock}"
+    dated = f"{at:%a} {at.day} {at:%b} {clock}"
+    if beside is None:
+        return f"{dated} {at.replace(microsecond=0).isoformat()[-6:]}"
+    same_day = datetime.fromisoformat(beside).astimezone(at.tzinfo).date() == at.date()
+    return clock if same_day else dated
+
+
+def ending(end: dict[str, Any]) -> str:
+    """How a run ended: its code or signal, and the cause where that says more."""
+    how = f"exit {end['code']}"
+    if end["signal"] is not None:
+        how = _signal_name(end["signal"])
+    elif end["code"] is None:
+        how = "unknown"
+    return clean(f"{how}: {end['cause']}" if end["cause"] else how)
+
+
+def _signal_name(given: str | int) -> str:
+    """A live strategy's state has the name of a signal, its history the number."""
+    if isinstance(given, str):
+        return given
+    try:
+        return signal.Signals(given).name
+    except ValueError:  # a real-time signal
+        return f"signal {given}"
 
 
 def problem_line(problem: dict[str, Any]) -> str:

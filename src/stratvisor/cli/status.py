@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratvisor.cli import home, terminal
 from stratvisor.cli.client import Client
-from stratvisor.cli.shown import clean, moment, percent, problem_line, size, span
+from stratvisor.cli.shown import clean, ending, moment, percent, problem_line, size, span
 from stratvisor.cli.table import Column, Row, table
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _COLUMNS = (
     Column("WHY"),
 )
 _STATE = 1
+_UNTIL = {"next": "its next window", "window-end": "the end of its window"}
 
 
 def add(verbs: Verbs) -> None:
@@ -164,17 +165,11 @@ def _one(one: dict[str, Any]) -> list[str]:
 
 
 def _exit(last: dict[str, Any] | None) -> str:
-    if last is None:
-        return ""
-    how = f"signal {last['signal']}" if last["signal"] is not None else f"exit {last['code']}"
-    if last["code"] is None and last["signal"] is None:
-        how = "unknown"
-    cause = f", {last['cause']}" if last["cause"] else ""
-    return f"run {last['run']}: {how}{cause}, {moment(last['at'])}"
+    return f"{ending(last)} (run {last['run']}, {moment(last['at'])})" if last else ""
 
 
 def _hold(hold: dict[str, Any] | None) -> str:
     if hold is None:
         return ""
-    until = f", until {hold['until']}" if hold["until"] else ""
+    until = f", until {_UNTIL.get(hold['until'], hold['until'])}" if hold["until"] else ""
     return f"{hold['wants']} by {hold['by']} since {moment(hold['since'])}{until}"

@@ -78,7 +78,7 @@ def _lines(
     text = row.cells[prose]
     if width is None:
         return [(head + text).rstrip()]
-    first, *rest = textwrap.wrap(text, _room(shown, widths, width)) or [""]
+    first, *rest = _wrap(text, _room(shown, widths, width)) or [""]
     margin = " " * (width - _room(shown, widths, width))
     return [(head + first).rstrip(), *(margin + line for line in rest)]
 
@@ -98,4 +98,8 @@ def _paragraph(row: Row, shown: Sequence[int], width: int) -> list[str]:
             lines.append(words)
             used = len(cell)
     margin = " " * INDENT
-    return lines + [margin + line for line in textwrap.wrap(row.cells[prose], max(width - INDENT, 1))]
+    return lines + [margin + line for line in _wrap(row.cells[prose], width - INDENT)]
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,13 +27,13 @@ class Verbs:
     def add(
         self,
         name: str,
-        run: Callable[[argparse.Namespace], int],
+        carry_out: Callable[[argparse.Namespace], int],
         *,
         does: str,
         more: str = "",
         examples: Sequence[str] = (),
     ) -> argparse.ArgumentParser:
-        """One verb, ready for its own arguments. `run` answers with the exit code."""
+        """One verb, ready for its own arguments. `carry_out` answers with the exit code."""
         verb = self._verbs.add_parser(
             name,
             help=does,
@@ -41,7 +42,7 @@ class Verbs:
             formatter_class=Wrapped,
             parents=[self._everywhere],
         )
-        verb.set_defaults(run=run)
+        verb.set_defaults(carry_out=carry_out)
         return verb
 
 
@@ -88,7 +89,7 @@ def seconds(text: str) -> float:
 
 def count(text: str) -> int:
     """How many, for argparse."""
-    if text.isascii() and text.isdigit() and 0 < int(text[:9]) == int(text):
+    if re.fullmatch("0{0,9}[1-9][0-9]{0,8}", text):
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
 

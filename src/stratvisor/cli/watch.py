@@ -38,15 +38,16 @@ def watch(
         Failure: the daemon ended.
     """
     news: queue.SimpleQueue[Failure | None] = queue.SimpleQueue()
-    stream = client.send("watch", "GET", "events", accept="text/event-stream", wait_s=None)
-    threading.Thread(target=_listen, args=(stream, client, news), daemon=True).start()
     on_screen = not as_json and sys.stdout.isatty()
-    if on_screen:
-        print(_CLEAR, end="")
-    while True:
-        answer = fetch()
-        print(json.dumps(answer, ensure_ascii=False) if as_json else _screen(draw(answer)), flush=True)
-        _wait(news, REFRESH_S if on_screen else None)
+    # Listening first: a change while the first page is drawn is news.
+    with client.send("watch", "GET", "events", accept="text/event-stream", wait_s=None) as stream:
+        threading.Thread(target=_listen, args=(stream, client, news), daemon=True).start()
+        if on_screen:
+            print(_CLEAR, end="")
+        while True:
+            answer = fetch()
+            print(json.dumps(answer, ensure_ascii=False) if as_json else _screen(draw(answer)), flush=True)
+            _wait(news, REFRESH_S if on_screen else None)
 
 
 def _listen(stream: Reply, client: Client, news: queue.SimpleQueue[Failure | None]) -> None:

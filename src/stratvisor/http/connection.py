@@ -1,4 +1,4 @@
-"""One client's connection: aiohttp's, but for how it answers what is no HTTP or fails outside every handler."""
+"""One client's connection: aiohttp's, but for its answer to what is no HTTP or fails outside a handler."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class Connection(web.RequestHandler):
-    """Tells the client no version and no traceback, and the log nothing of noise that any local process can send."""
+    """Tells clients no version and no traceback, and the log nothing of noise that any process can send."""
 
     def handle_error(
         self,
         request: BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002  repeats the noise
     ) -> web.StreamResponse:
         """The last answer on this connection."""
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -5,46 +5,44 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratvisor.state import Because
+from stratvisor.why import BECAUSE, signal_name
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from stratvisor.ports import Json
 
 NONE = "\N{EN DASH}"
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-class Verb(NamedTuple):
-    """A button."""
+class Button(NamedTuple):
+    """One of the three; each has its own place, so that a second click never hits another verb."""
 
     verb: str
     label: str
-    until: str = ""
+    fits: bool
+    """Whether it makes sense now."""
 
 
-_START = Verb("start", "Start")
-_STOP = Verb("stop", "Stop")
-_RESTART = Verb("restart", "Restart")
-_RETRY = Verb("start", "Try now")
-_HOLD = Verb("stop", "Hold")
-
-_VERBS: dict[str, tuple[Verb, ...]] = {
-    "pending": (_HOLD,),
-    "scheduled": (_START, _HOLD),
-    "waiting": (_HOLD,),
-    "starting": (_STOP, _RESTART),
-    "running": (_STOP, _RESTART),
-    "backoff": (_RETRY, _STOP),
-    "stopping": (_START,),
-    "exited": (_START, _HOLD),
-    "stopped": (_START,),
-    "error": (_START,),
-}
+_NOT_UP = frozenset({"scheduled", "waiting", "exited", "pending"})
+_NO_START = frozenset({"pending", "starting", "running"})
+_NO_STOP = frozenset({"stopped", "stopping", "error"})
+_LIVE = frozenset({"starting", "running"})
 
 
-def verbs(strategy: Json) -> tuple[Verb, ...]:
-    """What makes sense to tell it now. One held down is not held again, one with a bad file not started."""
-    if strategy["problems"] and strategy["state"] == "error" and strategy["run"] is None:
-        return ()
-    return _VERBS.get(strategy["state"], (_START, _STOP))
+def buttons(strategy: Json) -> tuple[Button, ...]:
+    """Start, Stop and Restart, as they fit a strategy's state."""
+    state = strategy["state"]
+    unreadable = state == "error" and strategy["problems"] and strategy["run"] is None
+    return (
+        Button(
+            "start", "Try now" if state == "backoff" else "Start", state not in _NO_START and not unreadable
+        ),
+        Button("stop", "Hold" if state in _NOT_UP else "Stop", state not in _NO_STOP),
+        Button("restart", "Restart", state in _LIVE),
+    )
 
 
 def span(seconds: float | None) -> str:
@@ -87,15 +85,40 @@ def moment(iso: str | None, now: str, *, seconds: bool = False) -> str:
     return text if at.utcoffset() == other.utcoffset() else f"{text} {at.isoformat()[-6:]}"
 
 
-def ending(run: Json) -> str:
-    """How a run ended, in a few words; of one that goes on: nothing."""
-    if run.get("signal") is not None:
-        told = str(run["signal"])
-    elif run.get("code") is not None:
-        told = f"exit {run['code']}"
+def local(iso: str | None, now: str) -> str:
+    """An instant of the history, which is in UTC, on the wall clock of `now`."""
+    if iso is None:
+        return NONE
+    at = datetime.fromisoformat(iso).astimezone(datetime.fromisoformat(now).tzinfo)
+    return moment(at.isoformat(), now, seconds=True)
+
+
+def ending(end: Json) -> str:
+    """How a run ended, in a few words, from `last_exit` or the history; of one that goes on: nothing."""
+    signal = end["signal"]
+    if end["code"] is not None:
+        told = f"exit {end['code']}"
+    elif signal is not None:
+        told = f"killed by {signal_name(signal) if isinstance(signal, int) else signal}"
+    elif end.get("unknown"):
+        told = "nobody saw it end"
     else:
-        told = ""
-    return ", ".join(part for part in (told, run.get("cause")) if part)
+        return ""
+    stopped = end.get("stopped")
+    cause = end["cause"] or (BECAUSE[Because(stopped)] if stopped else None)
+    return f"{told}: {cause}" if cause else told
+
+
+def day(iso: str) -> str:
+    """The date of an instant, as it stands in it."""
+    at = datetime.fromisoformat(iso)
+    return f"{at:%A} {at.day} {at:%B}"
+
+
+def unique_problems(problems: Iterable[Json]) -> list[Json]:
+    """Each once, in order of file and line."""
+    by_place = {(p["file"], p["line"], p["column"], p["key"], p["message"]): p for p in problems}
+    return [by_place[place] for place in sorted(by_place)]
 
 
 FILTERS: dict[str, Any] = {
@@ -103,5 +126,8 @@ FILTERS: dict[str, Any] = {
     "size": size,
     "percent": percent,
     "moment": moment,
+    "local": local,
     "ending": ending,
+    "day": day,
+    "unique_problems": unique_problems,
 }

@@ -44,7 +44,7 @@ class Pages:
         )
         self._environment.filters.update(formats.FILTERS)
         self._environment.globals.update(
-            base=base, version=__version__, assets=VERSIONS, csrf_field=CSRF_FIELD, verbs=formats.verbs
+            base=base, version=__version__, assets=VERSIONS, csrf_field=CSRF_FIELD, buttons=formats.buttons
         )
 
     def answer(

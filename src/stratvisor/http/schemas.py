@@ -24,9 +24,8 @@ STATES = (
 )
 
 
-def _object(about: str, properties: Json, *, whole: bool = True) -> Json:
-    found: Json = {"type": "object", "description": about, "properties": properties}
-    return found | ({"required": list(properties)} if whole else {})
+def _object(about: str, properties: Json) -> Json:
+    return {"type": "object", "description": about, "properties": properties, "required": list(properties)}
 
 
 def _list(items: Json) -> Json:
@@ -103,16 +102,31 @@ _STRATEGY = _object(
 )
 
 _RUN = _object(
-    "One run; further keys say what it was made of",
+    "One run; times in UTC",
     {
+        "strategy": _TEXT,
         "run": _WHOLE,
-        "began": _MAYBE_TIME,
+        "pid": _maybe("integer"),
+        "began": _TIME,
         "ended": _MAYBE_TIME,
+        "how": {"type": "string", "description": "How it ended, in words; empty while it runs"},
+        "failed": _maybe("boolean"),
         "code": _maybe("integer"),
-        "signal": _maybe("string"),
+        "signal": _maybe("integer"),
         "cause": _maybe("string"),
+        "stopped": _maybe("string"),
+        "unknown": _maybe("boolean"),
+        "duration_s": _maybe("number"),
+        "cpu_s": _maybe("number"),
+        "peak_memory": {"type": ["integer", "null"], "description": "Bytes of its largest single process"},
+        "dropped_bytes": _maybe("integer"),
+        "commit": _maybe("string"),
+        "dirty": _maybe("boolean"),
+        "script_sha256": _maybe("string"),
+        "log": _maybe("string"),
+        "restarts": _maybe("integer"),
+        "last_line": _maybe("string"),
     },
-    whole=False,
 )
 
 SCHEMAS: Json = {

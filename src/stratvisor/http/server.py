@@ -30,6 +30,9 @@ GRACE_S = 2.0
 """What requests under way get to end when the server closes."""
 
 _LOG = logging.getLogger(__name__)
+_NO_LOG = logging.getLogger("stratvisor.http.requests")
+"""Requests are not logged one by one; orders stand in the history, with who gave them."""
+_NO_LOG.disabled = True
 
 
 class Server:
@@ -87,7 +90,7 @@ class Server:
         if server is None:
             raise ConnectionAbortedError("cannot take a connection: the server is closing")
         loop = asyncio.get_running_loop()
-        return Connection(server, loop=loop, access_log=None, keepalive_timeout=IDLE_S)
+        return Connection(server, loop=loop, access_log=_NO_LOG, keepalive_timeout=IDLE_S)
 
 
 async def serve(app: web.Application, path: Path, address: tuple[str, int] | None) -> Server:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stratvisor import logs
 from stratvisor.http.answers import json_answer, wants_page
+from stratvisor.http.formats import ending
 from stratvisor.http.front import Front, front
 from stratvisor.http.negotiate import HTML
 from stratvisor.http.parameters import whole
@@ -15,6 +16,8 @@ from stratvisor.http.route import Answer, Asked, Route
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from stratvisor.ports import Json
 
 PAGE_RUNS = 20
 PAGE_WINDOWS = 5
@@ -30,7 +33,7 @@ async def status(request: web.Request, _asked: Asked) -> web.Response:
         return json_answer(facts)
     shown = {
         "strategy": facts,
-        "runs": await here.host.runs(name, PAGE_RUNS),
+        "runs": await _runs(here, name, PAGE_RUNS),
         "upcoming": here.host.upcoming(name, PAGE_WINDOWS),
         "tail": await asyncio.to_thread(logs.tail, here.host.log_files(name), PAGE_LINES),
         "picture": picture(await here.host.timeline(), name),
@@ -64,10 +67,15 @@ async def runs(request: web.Request, asked: Asked) -> web.Response:
     """The history, newest first."""
     here = front(request)
     facts = here.host.strategy(request.match_info["id"])
-    found = await here.host.runs(facts["id"], asked["n"])
+    found = await _runs(here, facts["id"], asked["n"])
     if wants_page(request):
         return here.pages.answer(request, "runs.html", {"strategy": facts, "runs": found, "now": _now(here)})
     return json_answer({"id": facts["id"], "runs": found})
+
+
+async def _runs(here: Front, strategy: str, count: int) -> list[Json]:
+    """Each with how it ended, for people."""
+    return [run | {"how": ending(run)} for run in await here.host.runs(strategy, count)]
 
 
 def _now(here: Front) -> str:

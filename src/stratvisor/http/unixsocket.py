@@ -43,7 +43,7 @@ class UnixSocket:
             os.fchmod(listening.fileno(), 0o600)
             listening.bind(f"{self._prefix}/{aside}")
             listening.listen(BACKLOG)
-            listening.setblocking(False)
+            listening.settimeout(0)
             os.replace(aside, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         except OSError:
             listening.close()

@@ -84,7 +84,7 @@ class LocalRunner:
 
     # Launching.
 
-    def launch(self, order: LaunchOrder) -> Run:
+    def launch(self, order: LaunchOrder) -> Found:
         """Make the run: directory, locks, FIFO, log, shim. See `ports.Runner`."""
         self._refuse_beside_strays(order.strategy)
         folder = self._run_folder(order.strategy, order.number)
@@ -95,10 +95,10 @@ class LocalRunner:
                 os.mkdir(folder, 0o700)
                 stack.callback(_remove_unborn, folder)
                 self._furnish(folder, order)
-                run = self._start_shim(Key(order.strategy, order.number), folder, locks)
+                found = self._start_shim(Key(order.strategy, order.number), folder, locks)
             except OSError as error:
                 raise LaunchRefused(f"{error.strerror} ({error.filename or folder})") from error
-            return run
+            return found
 
     def _lock(self, strategy: str, stack: contextlib.ExitStack) -> list[int]:
         os.makedirs(os.path.join(self._folder, strategy), 0o700, exist_ok=True)
@@ -115,9 +115,9 @@ class LocalRunner:
         return lock
 
     def _refuse_beside_strays(self, strategy: str) -> None:
-        alive = [copy for copy in self._strays.get(strategy, ()) if copy.lives()]
-        self._strays[strategy] = alive
+        alive = [copy for copy in self._strays.pop(strategy, ()) if copy.lives()]
         if alive:
+            self._strays[strategy] = alive
             raise LaunchRefused(alive[0].why)
 
     def _refuse_beside_unfinished(self, strategy: str) -> None:
@@ -142,7 +142,7 @@ class LocalRunner:
         rundir.write(os.path.join(folder, rundir.SPEC), spec)
         rundir.write(os.path.join(folder, rundir.WANT), want_to_json(order.want))
 
-    def _start_shim(self, key: Key, folder: str, descriptors: list[int]) -> Run:
+    def _start_shim(self, key: Key, folder: str, descriptors: list[int]) -> Found:
         """Have a shim forked, wait until it says that pid.json stands, and hold on to it."""
         spare = os.open(os.path.join(folder, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -156,14 +156,14 @@ class LocalRunner:
                 _await_word(heard, folder)
             finally:
                 os.close(heard)
-            run, shim = self._identify(key, folder)
+            found, shim = self._identify(key, folder)
         except BaseException:
             os.close(spare)
             raise
         self._handles[key] = Handle(shim, spare)
-        return run
+        return found
 
-    def _identify(self, key: Key, folder: str) -> tuple[Run, int]:
+    def _identify(self, key: Key, folder: str) -> tuple[Found, int]:
         """The run as its files tell it, and its shim's pidfd."""
         spec = _must_read(folder, rundir.SPEC)
         want = want_from_json(_must_read(folder, rundir.WANT))
@@ -176,7 +176,9 @@ class LocalRunner:
             fingerprint=spec["fingerprint"],
             told=want,
         )
-        return run, _pidfd(rundir.Identity(*who["shim"]))
+        ready = os.path.exists(os.path.join(folder, rundir.READY))
+        found = Found(key.strategy, run, ready=ready, log=os.path.relpath(who["log"], self._home))
+        return found, _pidfd(rundir.Identity(*who["shim"]))
 
     # Telling and watching.
 
@@ -240,7 +242,7 @@ class LocalRunner:
         if not self._closed:
             self.watch(*key, ended)
 
-    def _resume(self, key: Key) -> Run:
+    def _resume(self, key: Key) -> Found:
         """Give a run whose shim is dead a new one."""
         folder = self._run_folder(*key)
         with contextlib.ExitStack() as stack:
@@ -308,7 +310,7 @@ class LocalRunner:
         if who["boot_id"] != boot:
             return self._lost(key, "the machine went down while it ran")
         try:
-            run = self._adopt(key, folder, rundir.Identity(*who["shim"]))
+            return self._adopt(key, folder, rundir.Identity(*who["shim"]))
         except (OSError, LaunchRefused, ValueError, KeyError) as error:
             self._strays.setdefault(key.strategy, []).append(
                 strays.Copy(
@@ -318,16 +320,14 @@ class LocalRunner:
                 )
             )
             return None
-        ready = os.path.exists(os.path.join(folder, rundir.READY))
-        return Found(key.strategy, run, ready=ready, log=who["log"])
 
-    def _adopt(self, key: Key, folder: str, shim: rundir.Identity) -> Run:
+    def _adopt(self, key: Key, folder: str, shim: rundir.Identity) -> Found:
         if rundir.identify(shim.pid) != shim:
             return self._resume(key)
-        run, pidfd = self._identify(key, folder)
+        found, pidfd = self._identify(key, folder)
         spare = os.open(os.path.join(folder, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._handles[key] = Handle(pidfd, spare)
-        return run
+        return found
 
     def _await_birth(self, key: Key, folder: str) -> dict[str, Any] | None:
         """The pid.json of a run; None: its launch was broken off. A shim at work on it holds the lock."""

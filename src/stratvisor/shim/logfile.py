@@ -52,7 +52,7 @@ class Limits(NamedTuple):
 class Log:
     """The log of one run, in as many parts as it takes."""
 
-    def __init__(self, path: str, limits: Limits, title: str) -> None:
+    def __init__(self, path: str, limits: Limits, title: str, *, resumed: bool) -> None:
         self.limits = limits
         self.dropped = 0
         """Bytes that no disk would take, in all."""
@@ -64,7 +64,7 @@ class Log:
         first = lognames.parse(name)
         if first is None:
             raise ValueError(f"cannot log to {path}: not a log's name")
-        self._name = self._newest_part(first)
+        self._name = self._newest_part(first) if resumed else first
         self._file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._over = 0
@@ -152,7 +152,7 @@ class Log:
         """The part is full: go through the next newline, then on to the next part."""
         if self._ends_line() or self._over >= LONGEST_OVERRUN:
             self._next_part()
-            return self._move(fifo, CHUNK)
+            return self._move(fifo, self.limits.max_size)
         head = self._peek(fifo, CHUNK)
         if not head:
             return 0

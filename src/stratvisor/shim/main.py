@@ -48,7 +48,7 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         for one in descriptors:
             os.set_inheritable(one, False)
         lock, reply, *rest = descriptors
-        shim = Shim(lock)
+        shim = Shim(lock, resumed=not rest)
         if rest:
             shim.launch(rest[0])
         else:
@@ -66,7 +66,7 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
 class Shim:
     """One run. The working directory is its run directory."""
 
-    def __init__(self, lock: int) -> None:
+    def __init__(self, lock: int, *, resumed: bool) -> None:
         self._lock = lock
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         self._spec = _must_read(rundir.SPEC)
@@ -79,7 +79,7 @@ class Shim:
         with contextlib.suppress(OSError):  # only to spare the user's pipe pages
             fcntl.fcntl(self._ctl, fcntl.F_SETPIPE_SZ, rundir.CTL_SIZE)
         self._notify = _notify_socket(self._spec["env"].get("NOTIFY_SOCKET"))
-        self._log = Log(self._spec["log"], _limits(self._want), self._title)
+        self._log = Log(self._spec["log"], _limits(self._want), self._title, resumed=resumed)
         self._errors = -1
         self._main = -1
         self._watched = -1
@@ -116,7 +116,6 @@ class Shim:
             },
         )
         self._log.note(f"{self._title} begins {_clock(began_ns)}: pid {main}: {' '.join(self._spec['argv'])}")
-        self._log.prune()
         self._stopper = Stopper(main, group=main)
         os.write(gate, b"g")
         os.close(gate)
@@ -145,6 +144,7 @@ class Shim:
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
         self._obey()
+        self._log.prune()
         while not self._ended():
             ready = {descriptor for descriptor, _event in poll.poll()}
             if self._out in ready:

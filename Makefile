@@ -1,0 +1,46 @@
+# `make run` and `make test` are all that a fresh clone needs: Python 3.11 or later, and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench clean
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: $(READY) ## start the daemon on this folder, with its example strategies
+	@exec $(BIN)/stratvisor --home . up
+
+test: $(DEV_READY) ## all tests (browser tests are skipped, and say so, where there is no Chromium)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -rs $(PYTEST_ARGS)
+
+check: $(DEV_READY) ## format, lint, types, then all tests with branch coverage
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(MAKE) test PYTEST_ARGS="--cov --cov-branch --cov-report=term:skip-covered $(PYTEST_ARGS)"
+
+format: $(DEV_READY) ## mend what can be mended by itself
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI
+	$(BIN)/python benchmarks/bench.py
+
+clean: ## remove what make made; an instance's run/, log/, keys/ and data/ stay
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "stratvisor needs Python 3.11 or later: make PYTHON=python3.12 run")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

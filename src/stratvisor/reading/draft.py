@@ -1,0 +1,78 @@
+"""One strategy file, from its text to a `Spec`, in two steps.
+
+A draft is all that the text and [defaults] say by themselves: it stays right as long as they do, so it
+may be kept. Finishing it looks at the disk and the machine, and is to be done anew each time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from stratvisor.reading import contradictions, document, surroundings
+from stratvisor.reading.grammar import STRATEGY
+from stratvisor.reading.keys import At, Facts, Findings
+from stratvisor.reading.layers import laid_over
+from stratvisor.reading.schedule import UNSAID
+from stratvisor.settings import FILE
+from stratvisor.spec import Limits, Logs, Problem, Process, Restart, Spec, Stop, Windows
+
+if TYPE_CHECKING:
+    from stratvisor.reading.env_file import Pairs
+    from stratvisor.reading.nodes import Mapping
+    from stratvisor.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What one text says, and what is wrong with it by itself."""
+
+    facts: Facts
+    findings: Findings
+
+
+def read(text: bytes, file: str, defaults: Mapping | None) -> Draft:
+    """Read the text of a strategy file, with [defaults] laid under it. Never raises."""
+    root, problems = document.read(text, file)
+    findings = Findings(laid_under=FILE, problems=list(problems))
+    if root is None:
+        return Draft(Facts(), findings)
+    at = At(findings)
+    whole = laid_over(STRATEGY, root, defaults) if defaults else root
+    facts = STRATEGY.read(whole, at)
+    contradictions.note(facts, at)
+    contradictions.note_program(at, root.mark)
+    return Draft(facts, findings)
+
+
+def finish(strategy: str, drafted: Draft, settings: Settings) -> Spec | tuple[Problem, ...]:
+    """The strategy, or all that is wrong with it, in the order of its lines."""
+    findings = replace(drafted.findings, problems=list(drafted.findings.problems))
+    variables = surroundings.note(drafted.facts, At(findings), settings.home)
+    if findings.problems:
+        return findings.in_order()
+    return _spec(strategy, drafted.facts, variables, settings)
+
+
+def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings) -> Spec:
+    own: dict[str, Any] = {"title": strategy, "timezone": settings.timezone} | facts.of(Spec)
+    schedule = own.get("schedule")
+    if isinstance(schedule, Windows):
+        zone = settings.timezone if schedule.timezone == UNSAID else schedule.timezone
+        own |= {"schedule": replace(schedule, timezone=zone), "timezone": zone}
+    return Spec(
+        id=strategy,
+        process=_process(facts, variables),
+        restart=Restart(**facts.of(Restart)),
+        stop=Stop(**facts.of(Stop)),
+        limits=Limits(**facts.of(Limits)),
+        logs=Logs(**facts.of(Logs)),
+        **own,
+    )
+
+
+def _process(facts: Facts, variables: Pairs) -> Process:
+    own: dict[str, Any] = facts.of(Process) | {"env": variables}
+    if own.get("command") is not None:
+        own["python"] = None  # of [defaults], where it is meant for scripts
+    return Process(**own)

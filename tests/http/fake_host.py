@@ -1,0 +1,259 @@
+"""A supervisor in memory: strategies change their state when told, nothing runs.
+
+Orders take effect at once, unless `holds_still`: then a strategy starts or stops until `finish`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
+from stratvisor.shim import lognames
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+ZONE = ZoneInfo("Asia/Kolkata")
+NOW = datetime(2026, 11, 23, 11, 42, 10, tzinfo=ZONE)
+LIVE = {"starting", "running", "stopping"}
+
+
+def at(clock: str, days: int = 0) -> str:
+    """An instant of the fake's today, or of another day, in ISO 8601."""
+    parts = [int(part) for part in clock.split(":")]
+    hour, minute, second = (*parts, 0)[:3]
+    moment = NOW.replace(hour=hour, minute=minute, second=second) + timedelta(days=days)
+    return moment.isoformat(timespec="milliseconds")
+
+
+def strategy(name: str, state: str = "running", **more: Any) -> Json:
+    """One strategy with every key of the contract."""
+    live = state in LIVE
+    facts: Json = {
+        "id": name,
+        "title": name,
+        "tags": [],
+        "state": state,
+        "why": f"it is {state}",
+        "since": at("9:15"),
+        "pid": 4242 if live else None,
+        "run": 1,
+        "uptime_s": 8830.25 if live else None,
+        "restarts": 0,
+        "last_exit": None,
+        "retry_at": None,
+        "kill_at": None,
+        "next_start": None,
+        "next_stop": None,
+        "hold": None,
+        "cpu_percent": 1.2 if live else None,
+        "memory_bytes": 48_300_000 if live else None,
+        "log": None,
+        "script_sha256": None,
+        "commit": None,
+        "stale": False,
+        "restart_pending": False,
+        "problems": [],
+    }
+    return facts | more
+
+
+class FakeHost:
+    """The Host of the tests."""
+
+    def __init__(self, folder: Path, *strategies: Json) -> None:
+        self.folder = folder
+        self.strategies = {facts["id"]: facts for facts in strategies}
+        self.orders: list[tuple[str, Order]] = []
+        self.reloads: list[bool] = []
+        self.shutdowns: list[bool] = []
+        self.problems: list[Json] = []
+        self.history: dict[str, list[Json]] = {}
+        self.rows: list[Json] = []
+        self.planned: Json = {
+            "start": [],
+            "stop": [],
+            "restart": [],
+            "live": [],
+            "problems": [],
+            "refused": None,
+        }
+        self.why_not_ready: str | None = None
+        self.holds_still = False
+        self.listeners = 0
+        self._told: list[News] = []
+        self._changed = asyncio.Event()
+
+    def status(self) -> Json:
+        return {
+            "version": "0.1.0",
+            "now": NOW.isoformat(timespec="milliseconds"),
+            "timezone": "Asia/Kolkata",
+            "ready": self.why_not_ready is None,
+            "why_not_ready": self.why_not_ready,
+            "counts": dict(Counter(facts["state"] for facts in self.strategies.values())),
+            "problems": self.problems,
+            "strategies": list(self.strategies.values()),
+        }
+
+    def strategy(self, strategy: str) -> Json:
+        if strategy not in self.strategies:
+            raise UnknownStrategy(f"no strategy {strategy!r}; `stratvisor status` lists them")
+        return self.strategies[strategy]
+
+    def select(self, selector: str) -> tuple[str, ...]:
+        if selector == "all":
+            return tuple(self.strategies)
+        if selector.startswith("@"):
+            tagged = [name for name, facts in self.strategies.items() if selector[1:] in facts["tags"]]
+            if not tagged:
+                raise UnknownStrategy(f"no strategy has the tag {selector[1:]!r}")
+            return tuple(tagged)
+        return (self.strategy(selector)["id"],)
+
+    def order(self, strategy: str, order: Order) -> None:
+        facts = self.strategy(strategy)
+        if order.verb == "restart" and facts["state"] not in LIVE:
+            raise Refused(f"cannot restart: {strategy} is {facts['state']}; start it")
+        self.orders.append((strategy, order))
+        if order.verb == "stop":
+            until = "next" if order.until_next else None
+            facts["hold"] = {"by": order.by, "since": at("11:42"), "until": until, "wants": "down"}
+        elif order.verb == "start":
+            facts["hold"] = None
+        wanted = "stopping" if order.verb == "stop" else "starting"
+        if (
+            facts["state"] not in {"stopped", "running"}
+            or order.verb == "restart"
+            or wanted[:4] != facts["state"][:4]
+        ):
+            self.change(strategy, wanted)
+        if not self.holds_still:
+            self.finish(strategy)
+
+    def finish(self, strategy: str) -> None:
+        """Let a strategy arrive where it was told to go."""
+        arrives = {"stopping": "stopped", "starting": "running"}
+        facts = self.strategies[strategy]
+        if facts["state"] in arrives:
+            self.change(strategy, arrives[facts["state"]])
+
+    def change(self, strategy: str, state: str, why: str | None = None) -> None:
+        """Another state, and news of it."""
+        facts = self.strategies[strategy]
+        live = state in LIVE
+        facts |= {"state": state, "pid": 4242 if live else None, "uptime_s": 1.0 if live else None}
+        facts["why"] = why or (
+            f"held by {facts['hold']['by']}" if state == "stopped" and facts["hold"] else f"it is {state}"
+        )
+        self.tell("state", strategy, {"state": state})
+
+    def tell(self, kind: str, strategy: str | None, body: Json) -> None:
+        """News to all who listen."""
+        self._told.append(News(len(self._told) + 1, NOW, strategy, kind, body))
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def settled(self, strategy: str, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.strategies[strategy]["state"] in {"starting", "stopping"}:
+                    await self._changed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def reload(self, *, force: bool) -> Json:
+        self.reloads.append(force)
+        refused = self.planned["refused"]
+        return self.planned | {"refused": None if force else refused}
+
+    async def plan(self) -> Json:
+        return self.planned
+
+    def upcoming(self, strategy: str, count: int) -> list[Json]:
+        self.strategy(strategy)
+        days = [day for day in range(40) if (NOW + timedelta(days=day)).weekday() < 5]
+        return [{"start": at("9:15", day), "stop": at("15:30", day)} for day in days][:count]
+
+    async def timeline(self) -> Json:
+        return {
+            "day_start": at("0:00"),
+            "day_end": at("0:00", 1),
+            "now": NOW.isoformat(),
+            "zone": "Asia/Kolkata",
+            "rows": self.rows
+            or [
+                {
+                    "id": name,
+                    "title": facts["title"],
+                    "state": facts["state"],
+                    "bands": [],
+                    "bars": [],
+                    "marks": [],
+                }
+                for name, facts in self.strategies.items()
+            ],
+        }
+
+    async def runs(self, strategy: str, limit: int) -> list[Json]:
+        return self.history.get(strategy, [])[:limit]
+
+    def log_files(self, strategy: str) -> Sequence[Path]:
+        paths = [Path(path) for path in lognames.of(self.folder, strategy)]
+        if not paths:
+            self.strategy(strategy)
+        return paths
+
+    async def news(self, after: int | None) -> AsyncIterator[News]:
+        told = len(self._told) if after is None else after
+        self.listeners += 1
+        try:
+            while True:
+                while told < len(self._told):
+                    told += 1
+                    yield self._told[told - 1]
+                await self._changed.wait()
+        finally:
+            self.listeners -= 1
+
+    def ready(self) -> tuple[bool, str | None]:
+        return self.why_not_ready is None, self.why_not_ready
+
+    def shutdown(self, *, stop_strategies: bool) -> None:
+        self.shutdowns.append(stop_strategies)
+
+
+def run(number: int, began: str, ended: str | None = None, **more: Any) -> Json:
+    """One row of the history; times on the fake's wall clock, kept in UTC as the history does."""
+    start = datetime.fromisoformat(began).astimezone(UTC)
+    stop = None if ended is None else datetime.fromisoformat(ended).astimezone(UTC)
+    facts: Json = {
+        "strategy": "ema",
+        "run": number,
+        "pid": 4000 + number,
+        "began": start.isoformat(timespec="microseconds"),
+        "ended": None if stop is None else stop.isoformat(timespec="microseconds"),
+        "failed": None if stop is None else False,
+        "code": None,
+        "signal": None,
+        "cause": None,
+        "stopped": None,
+        "unknown": None if stop is None else False,
+        "duration_s": None if stop is None else (stop - start).total_seconds(),
+        "cpu_s": None if stop is None else 41.7,
+        "peak_memory": None if stop is None else 63_100_000,
+        "dropped_bytes": 0,
+        "commit": "9f3c2ab41d77",
+        "dirty": False,
+        "script_sha256": "5b1c77f0aa93e1",
+        "log": None,
+        "restarts": 0,
+        "last_line": None,
+    }
+    return facts | more

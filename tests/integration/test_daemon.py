@@ -1,0 +1,444 @@
+"""The daemon as its users meet it: files are edited, things die, and all is looked at from outside."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from instance import Instance, alive, instance, numbers
+
+from waiting import until
+
+QUICK = """
+restart: {delay: 0s, jitter: 0%, reset_after: 1h}
+start: {ready_after: 0s}
+"""
+
+
+@pytest.fixture
+def host(home: Path) -> Iterator[Instance]:
+    with instance(home) as made:
+        yield made
+
+
+# Dying strategies.
+
+
+def test_a_killed_strategy_is_back_with_the_cause_in_why_and_both_logs_whole(host: Instance) -> None:
+    host.write("ema", "steady", text="restart: {delay: 500ms, max_delay: 500ms, jitter: 0%}")
+    host.up()
+    first = host.pid("ema")
+    host.until_printed("ema", "line 3")
+    os.kill(first, signal.SIGKILL)
+    shown = host.until_state("ema", "backoff")
+    assert shown["why"].startswith("killed by SIGKILL at ")
+    assert shown["retry_at"] is not None
+    assert shown["last_exit"]["signal"] == "SIGKILL"
+    host.until_new_pid("ema", first)
+    assert host.show("ema")["restarts"] == 1
+    logs = sorted((host.home / "log" / "strategies").iterdir())
+    assert len(logs) == 2
+    host.post("stop/ema?wait=20")
+    for log in logs:
+        lines = log.read_text().splitlines()
+        assert lines[0].startswith("[stratvisor] run ")
+        assert lines[-1].startswith("[stratvisor] run ")
+        counted = numbers(lines)
+        assert counted == list(range(len(counted)))
+
+
+def test_an_exit_by_itself_is_told_from_a_failure(host: Instance) -> None:
+    host.write("done", "leave", "0")
+    host.write("failing", "traceback", text="restart: {delay: 1h, max_delay: 1h, give_up: none}")
+    host.write("known", "leave", "3", text="restart: {success_codes: [0, 3]}")
+    host.up()
+    assert host.until_state("done", "exited")["last_exit"]["code"] == 0
+    assert host.until_state("known", "exited")["last_exit"]["code"] == 3
+    why = host.until_state("failing", "backoff")["why"]
+    assert "exit 1 at " in why
+    assert "ModuleNotFoundError: No module named 'pandas'" in why
+
+
+def test_too_many_failures_give_up_and_an_edit_tries_again(host: Instance) -> None:
+
+    host.write("flap", "leave", "1", text="restart: {delay: 10ms, give_up: {failures: 3, within: 10m}}")
+    host.up()
+    why = host.until_state("flap", "error")["why"]
+    assert why.startswith("gave up after 3 failures in 10m; last: exit 1 at ")
+    assert len(host.get("runs/flap")["runs"]) == 3
+    host.write("flap", "steady")
+    host.until_state("flap", "running")
+
+
+def test_a_missing_interpreter_is_an_error_that_names_it(host: Instance) -> None:
+    script = host.home / "strategies" / "odd"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
+    path = host.home / "conf.d" / "odd.yaml"
+    path.write_text("command: [strategies/odd]\nrestart: {delay: 10ms, give_up: {failures: 2, within: 1m}}\n")
+    host.up()
+    why = host.until_state("odd", "error")["why"]
+    assert "cannot execute" in why
+    assert "No such file or directory" in why
+
+
+# Edits.
+
+
+def test_a_comment_changes_nothing_and_an_env_value_restarts_that_one_alone(host: Instance) -> None:
+    paths = {name: host.write(name, "steady", text="env: {SYMBOL: SBIN}") for name in ("a", "b", "c")}
+    host.up()
+    before = {name: host.pid(name) for name in paths}
+    paths["a"].write_text("# a comment\n" + paths["a"].read_text())
+    assert host.post("reload") | {"problems": []} == {
+        "start": [],
+        "stop": [],
+        "restart": [],
+        "live": [],
+        "problems": [],
+        "refused": None,
+    }
+    paths["b"].write_text(paths["b"].read_text().replace("SBIN", "INFY"))
+    assert host.get("plan")["restart"] == ["b"]
+    host.post("reload")
+    after = host.until_new_pid("b", before["b"])
+    assert after != before["b"]
+    assert {name: host.pid(name) for name in ("a", "c")} == {name: before[name] for name in ("a", "c")}
+
+
+def test_an_edit_takes_effect_by_itself(host: Instance) -> None:
+    host.write("ema", "steady")
+    host.up()
+    host.pid("ema")
+    host.write("orb", "steady")
+    until(lambda: host.ask("GET", "/python/status/orb")[0] == 200, "orb is known")
+    host.until_state("orb", "running")
+    (host.home / "conf.d" / "ema.yaml").unlink()
+    until(lambda: host.ask("GET", "/python/status/ema")[0] == 404, "ema is forgotten")
+
+
+def test_what_is_no_part_of_the_process_changes_under_it(host: Instance) -> None:
+    host.write("ema", "deaf")
+    host.up()
+    pid = host.pid("ema")
+    host.until_printed("ema", "deaf")
+    host.write(
+        "ema", "deaf", text="title: Deaf one\ntags: [x]\nstop: {timeout: 300ms}\nlogs: {timestamps: true}"
+    )
+    assert host.post("reload")["live"] == ["ema"]
+    shown = host.show("ema")
+    assert (shown["pid"], shown["title"], shown["tags"]) == (pid, "Deaf one", ["x"])
+    assert host.post("stop/@x?wait=20")
+    assert not alive(pid)
+
+
+def test_next_run_waits_with_an_edit(host: Instance) -> None:
+    host.write("ema", "steady", text="on_change: next_run")
+    host.up()
+    pid = host.pid("ema")
+    host.write("ema", "steady", text="on_change: next_run\nenv: {A: b}")
+    host.post("reload")
+    shown = host.show("ema")
+    assert (shown["pid"], shown["restart_pending"]) == (pid, True)
+    host.post("restart/ema")
+    host.until_new_pid("ema", pid)
+    assert host.show("ema")["restart_pending"] is False
+
+
+def test_a_bad_file_harms_only_itself_and_keeps_its_last_good_version(host: Instance) -> None:
+    host.write("good", "steady")
+    host.write("turned", "steady")
+    host.up()
+    before = {name: host.pid(name) for name in ("good", "turned")}
+    bad = host.write("turned", "steady", text="restart: {polcy: always}\nargs: 5")
+    host.home.joinpath("conf.d", "fresh.yaml").write_text("script: nowhere.py\n")
+    problems = host.post("reload")["problems"]
+    assert {problem["file"] for problem in problems} == {"conf.d/turned.yaml", "conf.d/fresh.yaml"}
+    assert {name: host.pid(name) for name in before} == before
+    assert host.show("turned")["problems"]
+    assert host.state("fresh") == "error"
+    checked = subprocess.run(
+        [sys.executable, "-m", "stratvisor", "--home", str(host.home), "check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 1
+    lines = checked.stdout.splitlines()
+    assert "conf.d/turned.yaml:3:11: restart.polcy: unknown key; did you mean 'policy'?" not in lines
+    assert any(line.startswith("conf.d/turned.yaml:3:11: restart.polcy: unknown key") for line in lines)
+    assert any(line.startswith("conf.d/turned.yaml:4:") for line in lines)
+    assert any(line.startswith("conf.d/fresh.yaml:1:9: script: ") for line in lines)
+    # The last good version outlives the daemon too.
+    host.again()
+    assert {name: host.pid(name) for name in before} == before
+    bad.write_text(f"script: {bad.parent.parent / 'strategies' / 'gone.py'}\n")
+    os.kill(before["turned"], signal.SIGKILL)
+    host.until_new_pid("turned", before["turned"])
+
+
+def test_an_emptied_conf_d_stops_nothing_until_forced(host: Instance) -> None:
+    host.write("ema", "steady")
+    host.up()
+    pid = host.pid("ema")
+    shutil.rmtree(host.home / "conf.d")
+    refusal = host.post("reload", expected=409)["detail"]
+    assert refusal.startswith("conf.d is gone while ema run")
+    assert host.pid("ema") == pid
+    status = host.get("status")
+    assert (status["ready"], status["why_not_ready"]) == (False, refusal)
+    host.again()
+    assert host.pid("ema") == pid
+    (host.home / "conf.d").mkdir()
+    host.post("reload?force=1")
+    until(lambda: not alive(pid), "ema is stopped")
+
+
+def test_a_script_that_changed_is_stale_and_goes_on(host: Instance) -> None:
+    script = host.home / "strategies" / "own.py"
+    shutil.copy(Path(__file__).parent.parent / "children" / "wicked.py", script)
+    (host.home / "conf.d" / "own.yaml").write_text("script: strategies/own.py\nargs: [steady]\n")
+    host.up()
+    pid = host.pid("own")
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()
+    until(lambda: host.show("own")["script_sha256"] == digest, "the hash is known")
+    script.write_text(script.read_text() + "\n# changed\n")
+    until(lambda: host.show("own")["stale"], "stale")
+    assert host.pid("own") == pid
+    host.post("restart/own?wait=20")
+    host.until_new_pid("own", pid)
+    until(lambda: host.show("own")["script_sha256"] != digest, "the new hash is known")
+    assert host.show("own")["stale"] is False
+
+
+def test_one_edit_among_a_hundred_touches_one(host: Instance) -> None:
+    for number in range(100):
+        host.write(f"s{number}", "deaf", text="stop: {timeout: 10ms}")
+    host.up()
+    before = {f"s{number}": host.pid(f"s{number}") for number in range(100)}
+    host.write("s42", "deaf", text="stop: {timeout: 10ms}\nenv: {A: b}")
+    assert host.post("reload")["restart"] == ["s42"]
+    host.until_new_pid("s42", before["s42"])
+    after = {one["id"]: one["pid"] for one in host.get("status")["strategies"]}
+    assert {name for name in before if after[name] != before[name]} == {"s42"}
+    host.post("stop/all?wait=30")
+
+
+# Orders.
+
+
+def test_a_deaf_one_with_a_far_grandchild_ends_at_its_timeout_and_delays_nobody(host: Instance) -> None:
+    host.write("deaf", "deaf_family", text="stop: {timeout: 3s}")
+    host.write("other", "steady")
+    host.up()
+    pids = [
+        host.pid("deaf"),
+        int(host.until_printed("deaf", "child ")),
+        int(host.until_printed("deaf", "grandchild ")),
+    ]
+    host.post("stop/deaf", expected=202)
+    assert host.state("deaf") == "stopping"
+    assert host.show("deaf")["kill_at"] is not None
+    assert host.post("stop/other?wait=20", expected=200)["state"] == "stopped"
+    assert host.state("deaf") == "stopping"
+    host.until_state("deaf", "stopped")
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_holds_survive_the_daemon(host: Instance) -> None:
+    host.write("ema", "steady")
+    host.write("hand", "steady", text="schedule: manual")
+    host.up()
+    host.pid("ema")
+    host.post("stop/ema?wait=20")
+    host.post("start/hand?wait=20")
+    pid = host.pid("hand")
+    host.again()
+    assert host.state("ema") == "stopped"
+    assert host.show("ema")["hold"]["wants"] == "down"
+    assert host.show("hand")["hold"]["wants"] == "up"
+    assert host.pid("hand") == pid
+    host.post("start/ema?wait=20")
+    assert host.show("ema")["hold"] is None
+    host.until_state("ema", "running")
+
+
+def test_orders_that_make_no_sense_are_refused_with_the_reason(host: Instance) -> None:
+    host.write("off", "steady", text="enabled: false")
+    host.write("hand", "leave", "0", text="schedule: manual")
+    host.up()
+    status, problem = host.ask("POST", "/python/start/off")
+    assert status == 409
+    assert "enabled: false" in problem["detail"]
+    status, problem = host.ask("POST", "/python/restart/hand")
+    assert status == 409
+    assert "manual" in problem["detail"]
+    assert host.ask("POST", "/python/stop/nobody")[0] == 404
+    host.post("start/hand?wait=20")
+    assert host.until_state("hand", "exited")["hold"] is None
+
+
+# Windows.
+
+
+def window(begin_s: float, end_s: float) -> str:
+    """A schedule whose window begins and ends so many seconds from now, every day."""
+    now = datetime.now(ZoneInfo("Asia/Kolkata"))  # noqa: TID251  the real daemon's clock is meant
+    start, stop = (f"{now + timedelta(seconds=shift):%H:%M:%S}" for shift in (begin_s, end_s))
+    return f'schedule: {{windows: [{{from: "{start}", to: "{stop}"}}]}}\nstop: {{timeout: 5s}}\n'
+
+
+def test_a_window_opens_and_closes_by_itself(host: Instance) -> None:
+    host.write("ema", "steady", text=window(2, 5))
+    host.up()
+    assert host.show("ema")["why"].startswith("outside its window; opens ")
+    pid = host.pid("ema")
+    assert host.show("ema")["next_stop"] is not None
+    until(lambda: not alive(pid), "stopped at the end of its window")
+    host.until_state("ema", "scheduled")
+    assert host.show("ema")["last_exit"]["cause"] == "its window has ended"
+
+
+def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> None:
+    host.write("ema", "steady", text=window(-60, 4))
+    host.up()
+    pid = host.pid("ema")
+    host.kill()
+    assert alive(pid)
+    until(lambda: not alive(pid), "stopped by its shim")
+    host.up()
+    shown = host.until_state("ema", "scheduled")
+    assert shown["last_exit"]["cause"] == "its window has ended"
+
+
+# The daemon's own end.
+
+
+def test_ten_strategies_do_not_notice_the_death_of_the_daemon(host: Instance) -> None:
+    names = [f"s{number}" for number in range(10)]
+    for name in names:
+        host.write(name, "steady")
+    host.write("short", "fork_away", text="schedule: manual")
+    host.up()
+    before = {name: host.pid(name) for name in names}
+    for name in names:
+        host.until_printed(name, "line 1")
+    host.kill()
+    os.kill(before["s0"], signal.SIGSEGV)
+    os.kill(before["s1"], signal.SIGTERM)
+    until(lambda: not alive(before["s0"]) and not alive(before["s1"]), "two end while no daemon lives")
+    host.up()
+    for name in names[2:]:
+        assert host.pid(name) == before[name]
+    for name, ended in (("s0", "SIGSEGV"), ("s1", "SIGTERM")):
+        host.until_new_pid(name, before[name])
+        assert host.show(name)["last_exit"]["signal"] == ended
+        assert host.show(name)["restarts"] == 1
+    host.post("stop/all?wait=30")
+    for name in names[2:]:
+        counted = numbers(host.printed(name))
+        assert counted == list(range(len(counted)))
+        assert len(counted) > 2
+
+
+def test_a_polite_end_leaves_strategies_alone_and_shutdown_may_take_them_along(host: Instance) -> None:
+    host.write("ema", "steady")
+    host.up()
+    pid = host.pid("ema")
+    host.kill(signal.SIGTERM)
+    assert alive(pid)
+    host.up()
+    assert host.pid("ema") == pid
+    host.post("shutdown?stop_strategies=1", expected=202)
+    assert host.daemon is not None
+    host.daemon.wait(30)
+    assert not alive(pid)
+    host.up()
+    host.until_state("ema", "running")
+
+
+def test_a_second_daemon_is_refused_and_names_the_first(host: Instance) -> None:
+    host.up()
+    assert host.daemon is not None
+    second = subprocess.run(
+        [sys.executable, "-m", "stratvisor", "--home", str(host.home), "up"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert f"a daemon (pid {host.daemon.pid}) runs for {host.home} already" in second.stderr
+
+
+def test_a_lost_run_folder_starts_no_second_copy(host: Instance) -> None:
+    host.write("ema", "steady")
+    host.up()
+    pid = host.pid("ema")
+    shutil.rmtree(host.home / "run")
+    host.again()
+    shown = host.until_state("ema", "backoff")
+    assert f"still runs as pid {pid}" in shown["why"]
+    os.kill(pid, signal.SIGKILL)
+    host.until_new_pid("ema", pid)
+
+
+# Limits.
+
+
+def test_memory_over_its_limit_is_named_as_the_cause(host: Instance) -> None:
+    host.write(
+        "hungry",
+        "eat",
+        "200000000",
+        text="limits: {memory: 100MB}\nrestart: {delay: 1h, max_delay: 1h, give_up: none}",
+    )
+    host.write(
+        "crowded",
+        "crowd",
+        "20",
+        text="limits: {processes: 10}\nrestart: {delay: 1h, max_delay: 1h, give_up: none}",
+    )
+    host.up()
+    for name, cause in (("hungry", r"over its limit 100MB"), ("crowded", r"21 processes over its limit 10")):
+        shown = host.until_state(name, "backoff")
+        assert cause in shown["why"]
+        assert shown["why"].startswith("killed by SIGKILL: ")
+
+
+def test_readiness_is_what_the_strategy_says(host: Instance) -> None:
+    host.write("slow", "notify", "0.5", text="start: {ready: notify, timeout: 20s}")
+    host.write(
+        "never",
+        "steady",
+        text="start: {ready: notify, timeout: 1s}\nrestart: {delay: 1h, max_delay: 1h, give_up: none}",
+    )
+    host.up()
+    assert host.until_state("slow", "starting", "running")["pid"] is not None
+    host.until_state("slow", "running")
+    assert "did not send READY=1" in host.until_state("never", "backoff")["why"]
+
+
+# Memory of it all.
+
+
+def test_history_knows_every_run(host: Instance) -> None:
+    host.write("ema", "leave", "4", text="restart: {when: never}")
+    host.up()
+    host.until_state("ema", "error")
+    [run] = host.get("runs/ema")["runs"]
+    assert (run["code"], run["failed"], run["run"]) == (4, True, 1)
+    script = Path(__file__).parent.parent / "children" / "wicked.py"
+    assert run["script_sha256"] == hashlib.sha256(script.read_bytes()).hexdigest()
+    assert run["cpu_s"] > 0
+    assert run["peak_memory"] > 0
+    assert run["log"].startswith("log/strategies/ema_")

@@ -1,0 +1,112 @@
+"""How `schedule` is written: every form, and what is refused of each."""
+
+from __future__ import annotations
+
+from datetime import time
+
+import pytest
+from filing import NOWHERE, RUN, problems_of, spec_of
+
+from stratvisor.settings import Settings
+from stratvisor.spec import HOUR, Always, CronFor, CronPair, DaysWindow, Manual, Schedule, WindowForm, Windows
+
+WORKDAYS = frozenset(range(5))
+EVERY_DAY = frozenset(range(7))
+SESSION = DaysWindow(WORKDAYS, time(9, 15), time(15, 30))
+
+
+def schedule_of(text: str) -> Schedule:
+    return spec_of(f"{RUN}schedule: {text}").schedule
+
+
+def windows(*forms: WindowForm, zone: str = "Asia/Kolkata") -> Windows:
+    return Windows(zone, forms)
+
+
+@pytest.mark.parametrize(
+    ("text", "schedule"),
+    [
+        ("manual", Manual()),
+        ('{start: "09:15", stop: "15:30", days: [mon, tue, wed, thu, fri]}', windows(SESSION)),
+        ("{start: 09:15, stop: 15:30, days: mon-fri}", windows(SESSION)),
+        ("{start: 09:15, stop: 15:30}", windows(DaysWindow(EVERY_DAY, time(9, 15), time(15, 30)))),
+        ("{start: 09:15, stop: 15:30, days: mon-fri, timezone: UTC}", windows(SESSION, zone="UTC")),
+        ("{windows: [{days: mon-fri, from: 09:15, to: 15:30}]}", windows(SESSION)),
+        ("{windows: [{from: 22:00, to: 02:00}]}", windows(DaysWindow(EVERY_DAY, time(22), time(2)))),
+        ("{windows: [{from: 00:00, to: 24:00}]}", windows(DaysWindow(EVERY_DAY, time(), time()))),
+        ('{windows: [{start: "15 9 * * mon-fri", stop: "30 15 * * mon-fri"}]}', windows(CronPair("15 9 * * mon-fri", "30 15 * * mon-fri"))),
+        ('{windows: [{start: "0 10 * * *", for: 2h}]}', windows(CronFor("0 10 * * *", 2 * HOUR))),
+        (
+            '{timezone: America/New_York, windows: [{days: mon-fri, from: 09:15, to: 15:30}, {start: "0 20 * * *", for: 2h}]}',
+            windows(SESSION, CronFor("0 20 * * *", 2 * HOUR), zone="America/New_York"),
+        ),
+    ],
+)  # fmt: skip
+def test_forms(text: str, schedule: Schedule) -> None:
+    assert schedule_of(text) == schedule
+
+
+def test_without_a_schedule_it_is_always_on() -> None:
+    assert spec_of(RUN).schedule == Always()
+
+
+def test_the_zone_is_the_schedules_else_the_daemons() -> None:
+    daemons = Settings(NOWHERE, timezone="Europe/Berlin")
+    own = spec_of(RUN + "schedule: {start: 09:15, stop: 15:30, timezone: UTC}", daemons)
+    none = spec_of(RUN + "schedule: {start: 09:15, stop: 15:30}", daemons)
+    assert (own.timezone, own.schedule) == ("UTC", windows(DaysWindow(EVERY_DAY, time(9, 15), time(15, 30)), zone="UTC"))
+    assert none.timezone == "Europe/Berlin"
+    assert isinstance(none.schedule, Windows)
+    assert none.schedule.timezone == "Europe/Berlin"
+    assert spec_of(RUN, daemons).timezone == "Europe/Berlin"
+
+
+NOT_A_FORM = "must be manual, or keys: windows, or start and stop; leave it out for always on"
+NOT_A_WINDOW = "must be a window: {days, from, to}, {start, stop} or {start, for}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("always", [f'11: schedule: {NOT_A_FORM}, not "always"']),
+        ("[]", [f"11: schedule: {NOT_A_FORM}, not a list"]),
+        ("", ["10: schedule: has no value; write one, or remove the key"]),
+        ("{}", ["11: schedule: needs 'windows'"]),
+        ("{timezone: UTC}", ["11: schedule: needs 'windows'"]),
+        ("{start: 09:15}", ["11: schedule: needs 'stop'"]),
+        ("{days: mon}", ["11: schedule: needs 'start' and 'stop'"]),
+        ("{start: 09:15, stop: 09:15}", ['11: schedule: begins when it ends; for a whole day write "00:00" and "24:00"']),
+        ("{start: 24:00, stop: 09:15}", ['19: schedule.start: must be a time of day such as "09:15" or "15:30:00", not "24:00"']),
+        ('{start: "15 9 * * *", stop: 09:15}', ['19: schedule.start: must be a time of day such as "09:15" or "15:30:00", not "15 9 * * *"']),
+        ("{start: 09:15, stop: 15:30, calendar: NSE}", ["39: schedule.calendar: unknown key"]),
+        ("{start: 09:15, stop: 15:30, special_sessions: run}", ["39: schedule.special_sessions: unknown key"]),
+        ("{start: 09:15, stop: 15:30, late_start: never}", ["39: schedule.late_start: unknown key"]),
+        ("{at: 09:15}", ["12: schedule.at: unknown key"]),
+        ("{windows: []}", ["21: schedule.windows: must have 1 to 50 items"]),
+        ("{windows: daily}", ['21: schedule.windows: must be a list, such as [a, b], not "daily"']),
+        ("{windows: [daily]}", [f'22: schedule.windows[0]: {NOT_A_WINDOW}, not "daily"']),
+        (
+            "{windows: [{from: 09:15, to: 10:15}], start: 09:15, days: mon}",
+            [
+                "49: schedule.start: does not go with 'windows'; write it into one of them",
+                "63: schedule.days: does not go with 'windows'; write it into one of them",
+            ],
+        ),
+        ("{windows: [{session: {from: open}}]}", ["23: schedule.windows[0].session: unknown key"]),
+        ("{windows: [{}]}", ["22: schedule.windows[0]: needs 'from' and 'to'"]),
+        ("{windows: [{from: 09:15}]}", ["22: schedule.windows[0]: needs 'to'"]),
+        ("{windows: [{form: 09:15, to: 10:15}]}", ["23: schedule.windows[0].form: unknown key; did you mean 'from'?"]),
+        ("{windows: [{from: 09:15, to: 09:15}]}", ['22: schedule.windows[0]: begins when it ends; for a whole day write "00:00" and "24:00"']),
+        ("{windows: [{from: 09:15, to: 10:15, for: 2h}]}", ["47: schedule.windows[0].for: does not go with 'from' and 'to'"]),
+        ('{windows: [{start: "0 9 * * *", stop: "0 9  * * *"}]}', ["22: schedule.windows[0]: begins when it ends; give start and stop different cron lines"]),
+        ('{windows: [{start: "0 9 * * *"}]}', ["22: schedule.windows[0]: needs 'stop'"]),
+        ('{windows: [{for: 2h}]}', ["22: schedule.windows[0]: needs 'start'"]),
+        ('{windows: [{start: "0 9 * * *", stop: "0 10 * * *", for: 2h}]}', ["43: schedule.windows[0].stop: does not go with 'for'"]),
+        ('{windows: [{start: "0 9 * * *", for: 59s}]}', ["48: schedule.windows[0].for: must be 1m to 7d, not 59s"]),
+        ('{windows: [{start: "0 9 * * *", for: 8d}]}', ["48: schedule.windows[0].for: must be 1m to 7d, not 8d"]),
+        ('{windows: [{start: 09:15, for: 2h}]}', ['30: schedule.windows[0].start: is a number, a date or a yes/no to some readers; quote it: "09:15"']),
+        ('{windows: [{start: "09:15", for: 2h}]}', ["30: schedule.windows[0].start: a cron line has five fields, not 1; write minute hour day-of-month month day-of-week"]),
+    ],
+)  # fmt: skip
+def test_problems(text: str, problems: list[str]) -> None:
+    assert problems_of(f"{RUN}schedule: {text}") == [f"2:{problem}" for problem in problems]
