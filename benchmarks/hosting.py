@@ -5,6 +5,7 @@ Side by side, so that what else the machine does meets all of them alike.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from post import listen
 from processes import usage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from instance import Instance
     from lab import Lab
@@ -29,7 +30,8 @@ RELOAD_OTHERS = Measure("  others restarted by that", "", digits=0)
 NOTICED = Measure("  with no command: it notices by itself", digits=0)
 
 ASKED = 30
-BETWEEN_KILLS_S = 0.15
+PAUSE_NS = 5_000_000_000
+"""At most, between two kills: the longest beat that any of them has, circus' check_delay."""
 CALM_S = 3.0
 
 
@@ -74,26 +76,42 @@ def _ask(lab: Lab, up: Mapping[str, Instance]) -> None:
 
 
 def _crash(lab: Lab, up: Mapping[str, Instance]) -> None:
-    """Kill one here and one there, at times that no daemon's own beat can be in step with."""
+    """Kill one, wait until it is back, pause by chance; with each daemon at its own pace, all at once.
+
+    One at a time, because the next death would wake a daemon that had slept through the last; by
+    chance, because a daemon that looks only now and then would else always be met at the same point.
+    """
     dice = random.Random(1)
-    killed: dict[str, dict[str, tuple[int, int]]] = {subject: {} for subject in up}
-    for number in range(lab.effort.kills):
-        for subject, instance in up.items():
-            name = instance.programs[number].name
-            killed[subject][name] = len(instance.post.words), instance.kill(name)
-            _hear(up, BETWEEN_KILLS_S * (0.5 + dice.random()))
-    for subject, instance in up.items():
-        for name, (heard, at_ns) in killed[subject].items():
-            with lab.excusing(subject, f"kill -9 of {name}"):
-                back_ns = instance.wait_for_word(name, heard)
-                lab.findings.add(CRASH, subject, (back_ns - at_ns) / 1e6)
+    victims = {subject: _Victims(instance, dice) for subject, instance in up.items()}
+    deadline = time.monotonic() + lab.effort.crash_s
+    while (now := time.monotonic()) < deadline:
+        for subject, victim in victims.items():
+            for took_ms in victim.turn():
+                lab.findings.add(CRASH, subject, took_ms)
+        listen([instance.post for instance in up.values()], min(deadline - now, 0.01))
 
 
-def _hear(up: Mapping[str, Instance], seconds: float) -> None:
-    """Hear each word when it is said, whoever says it."""
-    deadline = time.monotonic() + seconds
-    while (left_s := deadline - time.monotonic()) > 0:
-        listen([instance.post for instance in up.values()], left_s)
+class _Victims:
+    """The programs of one daemon, killed one after the other."""
+
+    def __init__(self, instance: Instance, dice: random.Random) -> None:
+        self._instance = instance
+        self._dice = dice
+        self._names = itertools.cycle([program.name for program in instance.programs])
+        self._next_ns = time.monotonic_ns()
+        self._name: str | None = None
+        self._killed_ns = self._heard = 0
+
+    def turn(self) -> Iterator[float]:
+        """Do what is due; yields the milliseconds that a kill took to be made good."""
+        if self._name is None and time.monotonic_ns() >= self._next_ns:
+            self._name, self._heard = next(self._names), len(self._instance.post.words)
+            self._killed_ns = self._instance.kill(self._name)
+        for word in self._instance.post.words[self._heard :]:
+            if word.name == self._name:
+                self._name = None
+                self._next_ns = time.monotonic_ns() + int(self._dice.random() * PAUSE_NS)
+                yield (word.at_ns - self._killed_ns) / 1e6
 
 
 def _edit(lab: Lab, subject: str, instance: Instance) -> None:

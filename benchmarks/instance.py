@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from host import NotAnswering
-from post import Post, TooLate
+from post import Post, TooLate, listen
 from processes import descendants, lives
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ class Instance:
 
     def alive(self, name: str) -> list[int]:
         """The living processes of one program, however many there are."""
+        listen([self.post], 0)
         said = {word.pid for word in self.post.words if word.name == name}
         return [pid for pid in sorted(said) if lives(pid)]
 

@@ -33,12 +33,12 @@ class Effort:
     strategies: int = 100
     few: int = 20
     rounds: int = 3
-    kills: int = 10
+    crash_s: float = 25.0
     idle_s: float = 20.0
     flood_bytes: int = 200_000_000
 
 
-QUICK = Effort(rounds=1, kills=4, idle_s=5.0, flood_bytes=50_000_000)
+QUICK = Effort(rounds=1, crash_s=10.0, idle_s=5.0, flood_bytes=50_000_000)
 
 
 @dataclass(slots=True)

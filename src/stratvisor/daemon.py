@@ -188,12 +188,10 @@ class Daemon:
         """Everything that no strategy waits for."""
         home = self._home
         stack.enter_context(NewsSocket(home / "run", self._heard))
-        loop = asyncio.get_running_loop()
         watched = [home / "conf.d", home / "strategies", home / "stratvisor.toml"]
-        watcher = Watcher(watched, lambda: loop.call_soon_threadsafe(self._reloader.poke))
-        watcher.start()
-        stack.callback(watcher.stop)
-        self._tasks.spawn(self._reloader.rescan(), "rescan")
+        watcher = Watcher(watched, self._reloader.poke)
+        stack.callback(watcher.close)
+        self._tasks.spawn(self._reloader.rescan(watcher.refresh), "rescan")
         self._tasks.spawn(self._meter.run(), "meter")
         server = await self._listen()
         stack.push_async_callback(server.close)

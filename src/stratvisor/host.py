@@ -128,7 +128,10 @@ class LocalHost:
         entry = self._supervisor.known(strategy)
         zone = ZoneInfo(entry.spec.timezone)
         coming = windows.upcoming(entry.spec.schedule, self._clock.now().wall, count)
-        return [{"start": _iso(one.start, zone), "stop": _iso(one.end, zone)} for one in coming]
+        return [
+            {"start": _iso(one.start, zone), "stop": None if one.endless else _iso(one.end, zone)}
+            for one in coming
+        ]
 
     async def timeline(self) -> Json:
         """See `ports.Host`."""

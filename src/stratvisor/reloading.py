@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from stratvisor import config, machine, settings, view
 from stratvisor.clock import pause
 from stratvisor.provenance import script_sha256
+from stratvisor.quiet import Quiet, git_is_busy
 from stratvisor.spec import Process, Spec
 from stratvisor.state import Because, Launch, Look, Removed, State, Stopping
-from stratvisor.watch import Quiet, git_is_busy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from stratvisor.config import Config
@@ -74,10 +74,11 @@ class Reloader:
         self._quiet.poke(self._clock.now().boot_ns)
         self._schedule()
 
-    async def rescan(self) -> None:
+    async def rescan(self, refresh_watches: Callable[[], None]) -> None:
         """For ever: look at times, whatever the watcher says."""
         while True:
             await pause(RESCAN_S)
+            refresh_watches()
             self.poke()
 
     def _schedule(self) -> None:

@@ -16,6 +16,7 @@ from stratvisor.reading import contradictions, source, toml_document
 from stratvisor.reading.grammar import DEFAULTS
 from stratvisor.reading.keys import At, Facts, Findings, Key, Section
 from stratvisor.reading.nodes import Mapping
+from stratvisor.reading.shapes import misplaced
 from stratvisor.reading.values import UnsuitableError, Whole, Word, choice, matching
 from stratvisor.reading.words import ZONE
 from stratvisor.spec import Problem
@@ -115,36 +116,36 @@ def _host(text: str) -> str:
 _BASE_PATH = r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+"
 
 
-SETTINGS = Section(
-    (
-        Key(
-            "timezone",
-            ZONE,
-            "Of schedules, log names and shown times, where a strategy names none.",
-            Settings,
+_KEYS = (
+    Key(
+        "timezone",
+        ZONE,
+        "Of schedules, log names and shown times, where a strategy names none.",
+        Settings,
+    ),
+    Key(
+        "http",
+        Section(
+            (
+                Key("host", Word("loopback address", _host, free=True), "Where to listen.", Http),
+                Key("port", Whole(0, 65535), "On which port; 0: on the Unix socket only.", Http),
+                Key(
+                    "base_path",
+                    matching("path", _BASE_PATH, "a path that begins with / and does not end with it"),
+                    "What every URL begins with.",
+                    Http,
+                ),
+            )
         ),
-        Key(
-            "http",
-            Section(
-                (
-                    Key("host", Word("loopback address", _host, free=True), "Where to listen.", Http),
-                    Key("port", Whole(0, 65535), "On which port; 0: on the Unix socket only.", Http),
-                    Key(
-                        "base_path",
-                        matching("path", _BASE_PATH, "a path that begins with / and does not end with it"),
-                        "What every URL begins with.",
-                        Http,
-                    ),
-                )
-            ),
-            "The page and the API.",
-        ),
-        Key(
-            "logging",
-            Section((Key("level", choice(LogLevel), "What the daemon's own log holds.", Logging),)),
-            "The daemon's own log.",
-        ),
-        Key("defaults", DEFAULTS, "Keys of a strategy file, laid under every strategy."),
-    )
+        "The page and the API.",
+    ),
+    Key(
+        "logging",
+        Section((Key("level", choice(LogLevel), "What the daemon's own log holds.", Logging),)),
+        "The daemon's own log.",
+    ),
+    Key("defaults", DEFAULTS, "Keys of a strategy file, laid under every strategy."),
 )
+
+SETTINGS = Section(_KEYS, misplaced(_KEYS))
 """The whole file."""

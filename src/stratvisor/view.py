@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import machine, why
-from stratvisor.spec import SECOND, Problem, Spec, Windows
+from stratvisor.spec import SECOND, Problem, Spec
 from stratvisor.state import (
     Backoff,
     Because,
@@ -75,7 +75,6 @@ def strategy(now: Now, spec: Spec, state: State, facts: Facts) -> Json:
     zone = ZoneInfo(spec.timezone)
     run = machine.live_run(state)
     place = position(spec.schedule, now.wall)
-    windowed = isinstance(spec.schedule, Windows)
     phase = state.phase
     return {
         "id": spec.id,
@@ -91,8 +90,8 @@ def strategy(now: Now, spec: Spec, state: State, facts: Facts) -> Json:
         "last_exit": exit_json(state.last_exit, zone),
         "retry_at": _iso(phase.retry_at, zone) if isinstance(phase, Backoff) else None,
         "kill_at": _iso(why.kill_at(now, phase), zone) if isinstance(phase, Stopping) else None,
-        "next_start": _iso(place.next.start, zone) if windowed and place.next else None,
-        "next_stop": _iso(place.inside.end, zone) if windowed and place.inside else None,
+        "next_start": _iso(place.next.start, zone) if place.next else None,
+        "next_stop": _iso(place.inside.end, zone) if place.inside and not place.inside.endless else None,
         "hold": hold_json(state.hold, zone),
         "cpu_percent": facts.cpu_percent if run else None,
         "memory_bytes": facts.memory_bytes if run else None,

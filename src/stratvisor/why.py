@@ -52,14 +52,13 @@ def sentence(now: Now, spec: Spec, state: State) -> str:
         case Idle():
             return _why_idle(now, spec, state, zone)
         case Launching(number=number):
-            return f"starting run {number}"
+            return f"run {number} is being made"
         case Up(ready=ready):
             return _why_up(now, spec, state, zone, ready=ready)
         case Stopping(order=order):
             reason = order.detail or BECAUSE[order.because]
-            return (
-                f"stopping: {reason}; killed at {moment(kill_at(now, state.phase), now, zone)} at the latest"
-            )
+            killed = moment(kill_at(now, state.phase), now, zone)
+            return f"told to stop: {reason}; killed at {killed} at the latest"
         case Backoff(retry_at=at, refused=refused):
             cause = f"cannot start: {refused}" if refused else _failure(now, state, zone)
             return f"{cause}; next try at {moment(at, now, zone)}"
@@ -89,7 +88,7 @@ def _why_idle(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
         case Because.DISABLED:
             return f"its file says enabled: false (conf.d/{spec.id}.yaml)"
         case because:
-            return BECAUSE[because] if because else "not wanted"
+            return BECAUSE[because or Because.REMOVED]
 
 
 def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) -> str:
@@ -99,7 +98,7 @@ def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) 
     place = position(spec.schedule, now.wall)
     if state.hold is not None:
         parts.append(hold_text(state.hold, now, zone))
-    elif place.inside is not None and isinstance(spec.schedule, Windows):
+    elif place.inside is not None and not place.inside.endless:
         parts.append(f"its window ends {moment(place.inside.end, now, zone)}")
     if state.restarts and state.last_exit is not None:
         parts.append(f"restarted {_times(state.restarts)}, last after {_failure(now, state, zone)}")

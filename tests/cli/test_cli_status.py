@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import queue
 import re
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.cli.fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, status, strategy
+
+from stratvisor.cli import watch
+from stratvisor.cli.failure import Failure
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -219,6 +223,14 @@ def test_watch_draws_again_on_every_event_until_the_daemon_ends(daemon: FakeDaem
         process.wait(DEADLINE_S)
         assert process.stderr.read() == f"the daemon for {daemon.home} ended\n"
     assert process.returncode == 3
+
+
+def test_watch_draws_once_for_all_that_came_meanwhile() -> None:
+    news: queue.SimpleQueue[Failure | None] = queue.SimpleQueue()
+    for _ in range(3):
+        news.put(None)
+    watch._wait(news, DEADLINE_S)
+    assert news.empty()
 
 
 def test_watch_on_a_terminal_keeps_to_its_lines(daemon: FakeDaemon) -> None:

@@ -138,6 +138,11 @@ def test_a_start_that_was_waited_for_and_failed_is_a_failure(daemon: FakeDaemon)
     assert run_cli("start", "ema", "--wait", "0", home=daemon.home).code == 0
 
 
+def test_a_stop_of_what_is_in_error_is_no_failure(daemon: FakeDaemon) -> None:
+    daemon.says("POST", "/stop/ema", strategy(state="error", why="its file is bad"))
+    assert run_cli("stop", "ema", home=daemon.home) == (0, "ema is error: its file is bad\n", "")
+
+
 def test_one_refusal_does_not_keep_the_others(daemon: FakeDaemon) -> None:
     daemon.refuses("POST", "/stop/nope", 404, "no strategy nope")
     daemon.refuses("POST", "/stop/slow", 504, "not done within 30 s: slow; it goes on")

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.http.fake_host import FakeHost, strategy
-from tests.http.serving import Served, served
+from fake_host import FakeHost, strategy
+from serving import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

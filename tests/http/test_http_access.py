@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-from tests.http.serving import TOKEN
+from serving import TOKEN
 
 from stratvisor.http import access
 from stratvisor.http.app import build
@@ -18,8 +18,8 @@ from stratvisor.http.doors import CODE_NS, SESSION_NS
 from stratvisor.http.errors import RequestError
 
 if TYPE_CHECKING:
-    from tests.http.fake_host import FakeHost
-    from tests.http.serving import Served
+    from fake_host import FakeHost
+    from serving import Served
 
 STATUS = "/python/status"
 STOP = "/python/stop/ema"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     import aiohttp
-    from tests.http.fake_host import FakeHost
+    from fake_host import FakeHost
 
 PAGE = {"Accept": "text/html"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 async def test_an_order_answers_with_the_new_state(client: aiohttp.ClientSession, host: FakeHost) -> None:
@@ -89,8 +91,8 @@ async def test_a_wait_out_of_bounds_orders_nothing(
         ({"data": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}, 422),
         ({"data": b"\xff", "headers": {"Content-Type": "application/json"}}, 422),
         ({"data": b"until: next", "headers": {"Content-Type": "application/yaml"}}, 415),
-        ({"data": b"x" * 1_100_000}, 413),
-        ({"data": {"until": "n" * 1_100_000}}, 413),
+        ({"data": io.BytesIO(b"x" * 1_100_000)}, 413),
+        ({"data": io.BytesIO(b"wait=" + b"1" * 1_100_000), "headers": FORM}, 413),
     ],
 )
 async def test_a_bad_body_orders_nothing(

@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.http.serving import TOKEN, FakeClock
+from serving import TOKEN, FakeClock
 
 from stratvisor.http import doors
 from stratvisor.http.apitoken import KeyProblem, api_token

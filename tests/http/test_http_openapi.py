@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.http.serving import TOKEN, FakeClock
+from serving import TOKEN, FakeClock
 
 from stratvisor.http.app import build
 from stratvisor.http.doors import Doors
@@ -16,7 +16,7 @@ from stratvisor.http.openapi import describe
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp import web
-    from tests.http.fake_host import FakeHost
+    from fake_host import FakeHost
 
 
 def described(app: web.Application) -> dict[str, Any]:

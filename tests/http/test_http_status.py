@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.http.fake_host import FakeHost, at, run, strategy
+from fake_host import FakeHost, at, run, strategy
 
 if TYPE_CHECKING:
     import aiohttp

@@ -72,3 +72,7 @@ def _value(grammar: Grammar[T], text: str) -> T | Findings:
         return grammar.read(root.entries[0].value, At(findings, "k"))
     except UnreadableError:
         return findings
+
+
+BASE = spec_of(RUN)
+"""The strategy that the shortest file makes."""

@@ -1,5 +1,7 @@
 """Settings that cancel each other are refused, and those that merely lie close are not."""
 
+# ruff: noqa: E501  tables have one case a row
+
 from __future__ import annotations
 
 import pytest
@@ -34,7 +36,7 @@ def test_a_file_names_one_program(text: str, problems: list[str]) -> None:
     [
         ("env: {A: a}\ninherit_env: [B, A]", ["2:7: env.A: is in 'inherit_env' too; keep one of them"]),
         ("env: {A: a}\ninherit_env: [B]", []),
-        ("env: {OMP_NUM_THREADS: '1'}\nlimits: {threads: 2}", ["2:7: env.OMP_NUM_THREADS: is set by 'limits.threads'; keep one of them"]),
+        ("env: {OMP_NUM_THREADS: '1'}\nlimits: {threads: 2}", ["2:24: env.OMP_NUM_THREADS: is set by 'limits.threads'; keep one of them"]),
         ("env: {OMP_NUM_THREADS: '1'}\nlimits: {threads: none}", []),
         ("restart: {when: never, delay: 5s}", [f"2:24: restart.delay: {NO_EFFECT}"]),
         ("restart: {when: never, give_up: none}", [f"2:24: restart.give_up: {NO_EFFECT}"]),
@@ -94,7 +96,9 @@ RESTARTS = st.builds(
 
 
 @given(RESTARTS, st.integers(1, 9), st.integers(0, 1000))
-def test_no_failures_of_the_machine_come_sooner_than_is_reckoned(restart: Restart, failures: int, run: int) -> None:
+def test_no_failures_of_the_machine_come_sooner_than_is_reckoned(
+    restart: Restart, failures: int, run: int
+) -> None:
     spec = Spec("x", Process(), restart=restart)
     delays = [backoff_ns(spec, streak, run + streak) for streak in range(1, failures)]
     assert sum(delays) >= _least_ns(restart, failures) - failures  # it rounds each delay down
@@ -125,7 +129,9 @@ def test_a_stop_fits_between_two_windows(schedule: str, stop: str, problem: str 
 def test_a_gap_too_short_for_the_default_timeout_is_the_schedules_problem() -> None:
     text = "schedule: {windows: [{from: 09:00, to: 10:00}, {from: '10:00:05', to: 11:00}]}"
     (problem,) = problems_of(RUN + text)
-    assert problem.startswith("2:11: schedule: a stop may take 10s, but the next window begins 5s after one ends")
+    assert problem.startswith(
+        "2:11: schedule: a stop may take 10s, but the next window begins 5s after one ends"
+    )
 
 
 def test_a_part_with_other_problems_is_not_judged() -> None:

@@ -1,5 +1,7 @@
 """[defaults] under a strategy's own keys: what shows through, what gives way, and where a problem lies."""
 
+# ruff: noqa: E501  tables have one case a row
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -31,7 +33,9 @@ def laid(defaults: str, own: str = "") -> Spec:
 
 
 def test_defaults_hold_where_a_file_says_nothing() -> None:
-    spec = laid('tags = ["all-of-us"]\nstop.timeout = "30s"\nlogs.keep_days = 7\nschedule = "manual"\nenabled = false')
+    spec = laid(
+        'tags = ["all-of-us"]\nstop.timeout = "30s"\nlogs.keep_days = 7\nschedule = "manual"\nenabled = false'
+    )
     assert spec.tags == ("all-of-us",)
     assert spec.stop == Stop(timeout_ns=30 * SECOND)
     assert spec.logs == Logs(keep_days=7)
@@ -40,12 +44,19 @@ def test_defaults_hold_where_a_file_says_nothing() -> None:
 
 
 def test_sections_are_laid_key_by_key() -> None:
-    spec = laid('restart = {when = "always", delay = "2s", give_up = {within = "1h"}}', "restart: {delay: 5s, give_up: {failures: 2}}")
+    spec = laid(
+        'restart = {when = "always", delay = "2s", give_up = {within = "1h"}}',
+        "restart: {delay: 5s, give_up: {failures: 2}}",
+    )
     assert spec.restart == Restart(RestartWhen.ALWAYS, delay_ns=5 * SECOND, give_up=GiveUp(2, HOUR))
 
 
 def test_variables_are_laid_name_by_name() -> None:
-    assert laid('env = {A = "1", B = "2"}', "env: {B: own, C: own}").process.env == (("A", "1"), ("B", "own"), ("C", "own"))
+    assert laid('env = {A = "1", B = "2"}', "env: {B: own, C: own}").process.env == (
+        ("A", "1"),
+        ("B", "own"),
+        ("C", "own"),
+    )
 
 
 def test_a_list_replaces_a_list() -> None:
@@ -60,20 +71,29 @@ def test_a_word_replaces_keys_and_keys_a_word() -> None:
 
 
 def test_one_form_replaces_another() -> None:
-    assert laid('start = {ready = "notify", timeout = "9s"}', "start: {ready_after: 3s}").start == ReadyAfter(3 * SECOND)
+    assert laid('start = {ready = "notify", timeout = "9s"}', "start: {ready_after: 3s}").start == ReadyAfter(
+        3 * SECOND
+    )
     assert laid('start.ready_after = "3s"', "start: {ready: notify}").start == ReadyNotify()
-    spec = laid('schedule.windows = [{from = "09:00", to = "10:00"}]', "schedule: {start: 11:00, stop: 12:00}")
+    spec = laid(
+        'schedule.windows = [{from = "09:00", to = "10:00"}]', "schedule: {start: 11:00, stop: 12:00}"
+    )
     assert isinstance(spec.schedule, Windows)
     assert [form.start.hour for form in spec.schedule.forms if isinstance(form, DaysWindow)] == [11]
 
 
 def test_keys_of_the_same_form_are_laid() -> None:
-    assert laid('start = {ready = "notify", timeout = "9s"}', "start: {timeout: 2m}").start == ReadyNotify(2 * MINUTE)
-    spec = laid('schedule = {start = "09:15", stop = "15:30", days = "mon"}', "schedule: {start: 09:20, timezone: UTC}")
+    assert laid('start = {ready = "notify", timeout = "9s"}', "start: {timeout: 2m}").start == ReadyNotify(
+        2 * MINUTE
+    )
+    spec = laid(
+        'schedule = {start = "09:15", stop = "15:30", days = "mon"}',
+        "schedule: {start: 09:20, timezone: UTC}",
+    )
     assert isinstance(spec.schedule, Windows)
     (form,) = spec.schedule.forms
     assert isinstance(form, DaysWindow)
-    assert (form.start.minute, form.end.hour, form.days, spec.timezone) == (20, 15, {0}, "UTC")
+    assert (form.start.minute, form.end.hour, form.days, spec.timezone) == (20, 15, frozenset({0}), "UTC")
 
 
 def test_python_of_the_defaults_is_for_scripts() -> None:
@@ -89,6 +109,7 @@ def test_python_of_the_defaults_is_for_scripts() -> None:
         ("stop.timeout = 5", "", ["stratvisor.toml:2:1: defaults.stop.timeout: has no unit; write 5s"]),
         ("stop.timeout = 5", "stop: {timeout: 5s}", []),
         ('env_file = "no.env"', "", ["stratvisor.toml:2:1: defaults.env_file: no such file"]),
+        ('env = {A = "1"}', "inherit_env: [A]", ["2:1: inherit_env: A is in 'env' of [defaults] too; keep one of them"]),
         ('restart.when = "never"', "restart: {delay: 5s}", ["2:11: restart.delay: has no effect with 'when: never'; remove it"]),
     ],
 )  # fmt: skip

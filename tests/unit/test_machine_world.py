@@ -396,6 +396,10 @@ class World(RuleBasedStateMachine):
         self.spec = spec
         self.hear(Look())
 
+    @rule(enabled=st.booleans())
+    def switch(self, *, enabled: bool) -> None:
+        self.edit(replace(self.spec, enabled=enabled))
+
     @rule()
     def start(self) -> None:
         self._keep_word()

@@ -28,7 +28,10 @@ INNER = Section(
         Key("unit", free_text(), "Of both.", required=True),
     )
 )
-TOP = Section((Key("name", free_text(), "Its name.", Top), Key("inner", INNER, "What is in it.")), {"title": "call it name"})
+TOP = Section(
+    (Key("name", free_text(), "Its name.", Top), Key("inner", INNER, "What is in it.")),
+    {"title": "call it name"},
+)
 
 
 def read(text: str) -> tuple[Facts, Findings]:
@@ -68,7 +71,7 @@ def test_places_of_keys_and_values_are_kept() -> None:
 def test_all_problems_in_the_order_of_lines() -> None:
     assert problems("inner:\n  wdth: 1\n  height: ten\nnmae: x\ntitle: y\nname: 5\n") == [
         "f:2:3: inner.wdth: unknown key; did you mean 'width'?",
-        "f:3:11: inner.height: must be a whole number, 0 to 9, not \"ten\"",
+        'f:3:11: inner.height: must be a whole number, 0 to 9, not "ten"',
         "f:4:1: nmae: unknown key; did you mean 'name'?",
         "f:5:1: title: call it name",
         'f:6:7: name: is a whole number; quote it: "5"',

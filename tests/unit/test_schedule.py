@@ -1,5 +1,7 @@
 """How `schedule` is written: every form, and what is refused of each."""
 
+# ruff: noqa: E501  tables have one case a row
+
 from __future__ import annotations
 
 from datetime import time
@@ -54,7 +56,10 @@ def test_the_zone_is_the_schedules_else_the_daemons() -> None:
     daemons = Settings(NOWHERE, timezone="Europe/Berlin")
     own = spec_of(RUN + "schedule: {start: 09:15, stop: 15:30, timezone: UTC}", daemons)
     none = spec_of(RUN + "schedule: {start: 09:15, stop: 15:30}", daemons)
-    assert (own.timezone, own.schedule) == ("UTC", windows(DaysWindow(EVERY_DAY, time(9, 15), time(15, 30)), zone="UTC"))
+    assert (own.timezone, own.schedule) == (
+        "UTC",
+        windows(DaysWindow(EVERY_DAY, time(9, 15), time(15, 30)), zone="UTC"),
+    )
     assert none.timezone == "Europe/Berlin"
     assert isinstance(none.schedule, Windows)
     assert none.schedule.timezone == "Europe/Berlin"
@@ -100,11 +105,11 @@ NOT_A_WINDOW = "must be a window: {days, from, to}, {start, stop} or {start, for
         ("{windows: [{from: 09:15, to: 10:15, for: 2h}]}", ["47: schedule.windows[0].for: does not go with 'from' and 'to'"]),
         ('{windows: [{start: "0 9 * * *", stop: "0 9  * * *"}]}', ["22: schedule.windows[0]: begins when it ends; give start and stop different cron lines"]),
         ('{windows: [{start: "0 9 * * *"}]}', ["22: schedule.windows[0]: needs 'stop'"]),
-        ('{windows: [{for: 2h}]}', ["22: schedule.windows[0]: needs 'start'"]),
+        ("{windows: [{for: 2h}]}", ["22: schedule.windows[0]: needs 'start'"]),
         ('{windows: [{start: "0 9 * * *", stop: "0 10 * * *", for: 2h}]}', ["43: schedule.windows[0].stop: does not go with 'for'"]),
         ('{windows: [{start: "0 9 * * *", for: 59s}]}', ["48: schedule.windows[0].for: must be 1m to 7d, not 59s"]),
         ('{windows: [{start: "0 9 * * *", for: 8d}]}', ["48: schedule.windows[0].for: must be 1m to 7d, not 8d"]),
-        ('{windows: [{start: 09:15, for: 2h}]}', ['30: schedule.windows[0].start: is a number, a date or a yes/no to some readers; quote it: "09:15"']),
+        ("{windows: [{start: 09:15, for: 2h}]}", ['30: schedule.windows[0].start: is a number, a date or a yes/no to some readers; quote it: "09:15"']),
         ('{windows: [{start: "09:15", for: 2h}]}', ["30: schedule.windows[0].start: a cron line has five fields, not 1; write minute hour day-of-month month day-of-week"]),
     ],
 )  # fmt: skip

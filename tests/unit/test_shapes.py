@@ -31,11 +31,18 @@ DIGIT = Whole(0, 9)
 SPAN: OneOf[Span | str | None] = OneOf(
     (
         Form(
-            Section((Key("low", DIGIT, "", Span, required=True), Key("high", DIGIT, "", Span)), {"of": "not with low"}),
+            Section(
+                (Key("low", DIGIT, "", Span, required=True), Key("high", DIGIT, "", Span)),
+                {"of": "not with low"},
+            ),
             span,
             frozenset({"low", "high"}),
         ),
-        Form(Section((Key("of", free_text(), "", Span),)), lambda facts: str(facts.of(Span)["of"]), frozenset({"of"})),
+        Form(
+            Section((Key("of", free_text(), "", Span),)),
+            lambda facts: str(facts.of(Span)["of"]),
+            frozenset({"of"}),
+        ),
     ),
     meant="a span or nothing",
     words={"nothing": None},

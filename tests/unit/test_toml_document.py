@@ -109,7 +109,11 @@ def test_places(text: str) -> None:
 
 def test_kinds() -> None:
     text = 'a = "1"\nb = 1_000\nc = 1.5\nd = true\ne = 09:15:00\nf = nan\ng = 2026-11-23\nh = 0x10\n'
-    assert {entry.key: (entry.value.text, entry.value.kind) for entry in root_of(text).entries if isinstance(entry.value, Scalar)} == {
+    assert {
+        entry.key: (entry.value.text, entry.value.kind)
+        for entry in root_of(text).entries
+        if isinstance(entry.value, Scalar)
+    } == {
         "a": ("1", Kind.TEXT),
         "b": ("1000", Kind.WHOLE),
         "c": ("1.5", Kind.DECIMAL),
@@ -140,7 +144,10 @@ def test_what_is_no_toml(content: bytes, problem: str) -> None:
 
 def test_after_a_statement_without_end_places_are_those_of_the_table() -> None:
     text = "[a]\nb = [\n" + "1,\n" * MOST_LINES + "]\nc = 2\n[d]\ne = 3\n"
-    assert {name: line for name, (line, _) in places(root_of(text)).items() if name in ("a.c", "d.e")} == {"a.c": 1, "d.e": 1}
+    assert {name: line for name, (line, _) in places(root_of(text)).items() if name in ("a.c", "d.e")} == {
+        "a.c": 1,
+        "d.e": 1,
+    }
 
 
 @given(st.binary(max_size=60) | st.text("a.=\"'[]{}#\n 1", max_size=40).map(str.encode))
@@ -150,7 +157,9 @@ def test_any_bytes_are_a_tree_or_a_problem(content: bytes) -> None:
 
 
 KEYS = st.text("ab.\"' ", min_size=1, max_size=4)
-VALUES = st.recursive(st.integers(0, 9) | st.text("a\n#[=", max_size=4), lambda inner: st.lists(inner, max_size=3))
+VALUES = st.recursive(
+    st.integers(0, 9) | st.text("a\n#[=", max_size=4), lambda inner: st.lists(inner, max_size=3)
+)
 
 
 @given(st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_size=3), max_size=4))

@@ -37,7 +37,9 @@ def test_a_day_may_end_at_24_00_and_not_begin_there() -> None:
     assert wrong(BEGIN, "24:00") == ['must be a time of day such as "09:15" or "15:30:00", not "24:00"']
 
 
-@pytest.mark.parametrize("text", ["9:15", "99:99", "24:01", "09:60", "09:15:60", "0915", "930", "9am", "09:15 "])
+@pytest.mark.parametrize(
+    "text", ["9:15", "99:99", "24:01", "09:60", "09:15:60", "0915", "930", "9am", "09:15 "]
+)
 def test_what_is_no_time(text: str) -> None:
     (message,) = wrong(BEGIN, f'"{text}"' if text.endswith(" ") else text)
     assert message == f'must be a time of day such as "09:15" or "15:30:00", not "{text}"'
@@ -153,7 +155,8 @@ def test_variables(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["STRATVISOR_RUN", "STRATEGY_ID", "STRATEGY_", "NOTIFY_SOCKET", "1A", "A-B", "A B", "'A=B'", "É", "''"]
+    "name",
+    ["STRATVISOR_RUN", "STRATEGY_ID", "STRATEGY_", "NOTIFY_SOCKET", "1A", "A-B", "A B", "'A=B'", "É", "''"],
 )
 def test_what_is_no_variable_to_set(name: str) -> None:
     assert wrong(VARIABLE, name)

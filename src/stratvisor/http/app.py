@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,7 +55,8 @@ def build(host: Host, doors: Doors, base_path: str = "/python") -> web.Applicati
     for route in (route for group in _GROUPS for route in group.ROUTES):
         _add(app, route)
     if base:
-        _add(app, overview.SIGNPOST)
+        for path in ("/", base):
+            _add(app, replace(overview.SIGNPOST, path=path))
     app.on_response_prepare.append(_secure)
     return app
 

@@ -64,9 +64,9 @@ async def show(request: web.Request, asked: Asked) -> web.StreamResponse:
 
 async def _tail(request: web.Request, lines: int, files: Sequence[Path]) -> web.Response:
     found = await asyncio.to_thread(logs.tail, files, lines)
-    told = [*found.lines, found.partial] if found.partial else found.lines
+    told = [*found.lines, found.partial][-lines:] if found.partial and lines else found.lines
     if _wants_text(request):
-        return web.Response(text="".join(f"{line}\n" for line in told[-lines:] if lines))
+        return web.Response(text="".join(f"{line}\n" for line in told))
     position = None if found.position is None else str(found.position)
     return json_answer({"id": request.match_info["id"], "lines": told, "position": position})
 

@@ -39,4 +39,4 @@ ROUTES = (
 SIGNPOST = Route(
     "GET", "/", to_dashboard, "Sends on to the dashboard", {303: Answer("see there")}, at_root=True
 )
-"""Where there is a base path."""
+"""Where there is a base path; also for that path without the slash at its end."""

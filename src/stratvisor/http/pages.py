@@ -63,7 +63,9 @@ class Pages:
             logged_in=session is not None,
             here=request.path_qs,
         )
-        return web.Response(text=content, status=status, headers=headers, content_type=HTML)
+        # A lone surrogate, from a file name that is not UTF-8, cannot be sent otherwise.
+        body = content.encode("utf-8", "backslashreplace")
+        return web.Response(body=body, status=status, headers=headers, content_type=HTML, charset="utf-8")
 
 
 def local_path(given: str | None, base: str) -> str | None:

@@ -58,7 +58,9 @@ class Server:
         return self
 
     async def close(self) -> None:
-        """Listen no more, end streams at once, and give what is under way `GRACE_S`."""
+        """Listen no more, end streams at once, and give what is under way `GRACE_S`. Again: nothing."""
+        if self._front.closing.is_set():
+            return
         self._front.closing.set()
         await self._tasks.close()
         for listening in self._listening:

@@ -71,19 +71,23 @@ def _overruled(at: At, place: Place, by: Place) -> bool:
 
 
 def _check_environment(facts: Facts, at: At) -> None:
-    inherited = at.key("inherit_env").place
+    inherited = at.key("inherit_env")
     for name, _ in facts.get(Process, "env"):
-        here = at.key("env").key(name)
-        if here.place is None:
-            continue
-        if (
-            name in facts.get(Process, "inherit_env")
-            and inherited
-            and not _overruled(at, inherited, here.place)
-        ):
-            here.problem(here.place.key, "is in 'inherit_env' too; keep one of them")
+        own = at.key("env").key(name)
+        if name in facts.get(Process, "inherit_env"):
+            _refuse_twice(name, own, inherited)
         if name in THREAD_VARIABLES and facts.get(Process, "threads") is not None:
-            here.problem(here.place.key, "is set by 'limits.threads'; keep one of them")
+            _refuse(at, (f"env.{name}",), "is set by 'limits.threads'; keep one of them")
+
+
+def _refuse_twice(name: str, own: At, inherited: At) -> None:
+    """Refuse a variable that is set and inherited, where the file that says so last can mend it."""
+    if own.place is None or inherited.place is None or _overruled(own, inherited.place, own.place):
+        return
+    if _overruled(own, own.place, inherited.place):
+        inherited.problem(inherited.place.key, f"{name} is in 'env' of [defaults] too; keep one of them")
+    else:
+        own.problem(own.place.key, "is in 'inherit_env' too; keep one of them")
 
 
 def _check_restart(restart: Restart, at: At) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from stratvisor.reading.keys import Key, Section
 from stratvisor.reading.schedule import SCHEDULE
-from stratvisor.reading.shapes import Form, ListOf, Named, OneOf, Or, walk
+from stratvisor.reading.shapes import Form, ListOf, Named, OneOf, Or, misplaced
 from stratvisor.reading.values import (
     Decimal,
     Flag,
@@ -293,22 +293,11 @@ _KEYS = (
 )
 
 
-def _misplaced() -> dict[str, str]:
-    """Keys of sections, at the top: where they belong, if that is one place."""
-    paths = [found for found, _ in walk(Section(_KEYS)) if "." in found and "[]" not in found]
-    names = [found.rpartition(".")[2] for found in paths]
-    return {
-        name: f"unknown key; did you mean {found!r}?"
-        for found, name in zip(paths, names, strict=True)
-        if names.count(name) == 1
-    }
-
-
-STRATEGY = Section(_KEYS, _misplaced())
+STRATEGY = Section(_KEYS, misplaced(_KEYS))
 """The whole file."""
 
 DEFAULTS = Section(
     tuple(key for key in _KEYS if key.shared),
-    _misplaced() | {key.name: "belongs into each strategy's own file" for key in _KEYS if not key.shared},
+    misplaced(_KEYS) | {key.name: "belongs into each strategy's own file" for key in _KEYS if not key.shared},
 )
 """What of it may stand in [defaults]."""

@@ -213,3 +213,14 @@ def walk(grammar: Grammar[Any], path: str = "") -> Iterator[tuple[str, Key]]:
             yield from walk(grammar.some, path)
         case _:
             return
+
+
+def misplaced(declared: tuple[Key, ...]) -> dict[str, str]:
+    """For the keys of a section: those that stand somewhere below it, and the one place they belong to."""
+    paths = [path for path, _ in walk(Section(declared)) if "." in path and "[]" not in path]
+    names = [path.rpartition(".")[2] for path in paths]
+    return {
+        name: f"unknown key; did you mean {path!r}?"
+        for path, name in zip(paths, names, strict=True)
+        if names.count(name) == 1
+    }

@@ -160,6 +160,8 @@ def _missing(written: str, home: Path, meant: str) -> str:
     try:
         while not path.parent.is_dir():
             path = path.parent
+        if path.exists():
+            return f"{shown(path, home)!r} is not a folder"
         guess = nearest(path.name, (sibling.name for sibling in path.parent.iterdir()))
     except OSError:
         guess = None

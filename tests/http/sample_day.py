@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.http.fake_host import FakeHost, at, run, strategy
+from fake_host import FakeHost, at, run, strategy
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,209 @@
+"""The sentence that says why, phase by phase."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from stratvisor import why
+from stratvisor.spec import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    Always,
+    DaysWindow,
+    GiveUp,
+    Logs,
+    Manual,
+    Process,
+    Restart,
+    Spec,
+    Stop,
+    Windows,
+)
+from stratvisor.state import (
+    Backoff,
+    Because,
+    Exit,
+    Exited,
+    GaveUp,
+    Hold,
+    Idle,
+    Launching,
+    Now,
+    Phase,
+    Run,
+    State,
+    StopOrder,
+    Stopping,
+    Until,
+    Up,
+    Want,
+    Wants,
+)
+
+IST = ZoneInfo("Asia/Kolkata")
+SCHOOL_DAYS = Windows("Asia/Kolkata", (DaysWindow(frozenset(range(5)), time(9, 15), time(15, 30)),))
+SPEC = Spec("ema", Process(script="s.py"), title="EMA", schedule=SCHOOL_DAYS)
+WANT = Want(None, None, Stop(), Logs())
+
+
+def at(clock: str, day: int = 23) -> datetime:
+    """An instant of November 2026, read in IST; the 23rd is a Monday."""
+    return datetime.fromisoformat(f"2026-11-{day:02d}T{clock}").replace(tzinfo=IST).astimezone(UTC)
+
+
+def now(clock: str = "10:00", day: int = 23) -> Now:
+    return Now(boot_ns=100 * HOUR, wall=at(clock, day))
+
+
+def run(began: str = "09:15:00") -> Run:
+    return Run(3, 4711, 99 * HOUR, at(began), SPEC.process.fingerprint, WANT)
+
+
+def said(phase: Phase, moment: Now | None = None, spec: Spec = SPEC, **known: object) -> str:
+    state = replace(State(phase=phase), **known)  # type: ignore[arg-type]
+    return why.sentence(moment or now(), spec, state)
+
+
+FAILED = Exit(3, at("09:16:02"), SECOND, code=1, last_line="ModuleNotFoundError: No module named 'pandas'")
+
+
+def test_outside_its_window_it_names_the_next() -> None:
+    assert said(Idle(), now("16:00")) == "outside its window; opens Tue 24 Nov 09:15 IST"
+    assert said(Idle(), now("09:00")) == "outside its window; opens 09:15 IST"
+
+
+def test_a_schedule_without_a_window_to_come_says_so() -> None:
+    never = replace(SPEC, schedule=Windows("Asia/Kolkata", ()))
+    assert said(Idle(), spec=never) == "outside its window, and none is to come in the next 400 days"
+
+
+def test_idle_for_each_reason() -> None:
+    hold = Hold(Wants.DOWN, "token 'phone'", at("09:30"), Until.OPERATOR)
+    assert said(Idle()) == "about to start"
+    assert said(Idle(), hold=hold) == "held since 09:30 IST by token 'phone'"
+    until_next = replace(hold, until=Until.NEXT_WINDOW)
+    assert said(Idle(), hold=until_next) == "held since 09:30 IST by token 'phone' until its next window"
+    assert said(Idle(), spec=replace(SPEC, schedule=Manual())).startswith("its schedule is manual: ")
+    assert said(Idle(), spec=replace(SPEC, enabled=False)) == "its file says enabled: false (conf.d/ema.yaml)"
+    assert said(Idle(), removed=True) == "its file is gone"
+    assert said(Idle(), closing=True) == "the daemon is shutting down"
+
+
+def test_running() -> None:
+    assert said(Launching(3, "", WANT)) == "run 3 is being made"
+    assert said(Up(run(), ready=False)) == "started at 09:15 IST, not ready yet; its window ends 15:30 IST"
+    assert said(Up(run(), ready=True)) == "running since 09:15 IST; its window ends 15:30 IST"
+    assert said(Up(run(), ready=True), spec=replace(SPEC, schedule=Always())) == "running since 09:15 IST"
+
+
+def test_running_endlessly_has_no_end_to_name() -> None:
+    endless = Windows("Asia/Kolkata", (DaysWindow(frozenset(range(7)), time(0), time(0)),))
+    assert said(Up(run(), ready=True), spec=replace(SPEC, schedule=endless)) == "running since 09:15 IST"
+
+
+def test_running_under_a_hold_after_failures_with_an_edit_to_come() -> None:
+    hold = Hold(Wants.UP, "page", at("08:00"), Until.WINDOW_END)
+    edited = replace(SPEC, process=replace(SPEC.process, cwd="elsewhere"))
+    text = said(Up(run(), ready=True), spec=edited, hold=hold, restarts=2, last_exit=FAILED)
+    assert text == (
+        "running since 09:15 IST; held up since 08:00 IST by page until `stop` or the end of its next "
+        "window; "
+        "restarted 2 times, last after exit 1 at 09:16:02 IST, ModuleNotFoundError: No module named "
+        "'pandas'; "
+        "its file was edited, which takes effect with the next run"
+    )
+    assert "restarted once" in said(Up(run(), ready=True), restarts=1, last_exit=FAILED)
+
+
+def test_stopping_names_the_reason_and_the_last_moment() -> None:
+    order = StopOrder(Because.WINDOW, "", 100 * HOUR - 4 * SECOND, Stop(timeout_ns=10 * SECOND))
+    assert said(Stopping(run(), order)) == (
+        "told to stop: its window has ended; killed at 10:00:06 IST at the latest"
+    )
+    detailed = replace(order, because=Because.LIMIT, detail="memory 1.1GB over its limit 1GB")
+    assert said(Stopping(run(), detailed)).startswith("told to stop: memory 1.1GB over its limit 1GB; ")
+
+
+@pytest.mark.parametrize(
+    ("end", "text"),
+    [
+        (FAILED, "exit 1 at 09:16:02 IST, ModuleNotFoundError: No module named 'pandas'"),
+        (replace(FAILED, last_line=None), "exit 1 at 09:16:02 IST"),
+        (replace(FAILED, code=None, signal=9), "killed by SIGKILL at 09:16:02 IST"),
+        (replace(FAILED, code=None, signal=250), "killed by signal 250 at 09:16:02 IST"),
+        (
+            replace(FAILED, code=None, signal=9, cause="memory 1.1GB over its limit 1GB"),
+            "killed by SIGKILL: memory 1.1GB over its limit 1GB at 09:16:02 IST",
+        ),
+        (
+            replace(FAILED, code=None, unknown=True, cause="nobody saw it end: the machine went down"),
+            "nobody saw it end: the machine went down at 09:16:02 IST",
+        ),
+        (replace(FAILED, code=None, unknown=True, cause=None), "nobody saw it end at 09:16:02 IST"),
+        (None, "a run of which nothing is known"),
+    ],
+)
+def test_backoff_names_the_failure_and_the_next_try(end: Exit | None, text: str) -> None:
+    backoff = Backoff(101 * HOUR, at("10:00:04"), None)
+    assert said(backoff, last_exit=end) == f"{text}; next try at 10:00:04 IST"
+
+
+def test_a_refused_launch_names_its_cause() -> None:
+    backoff = Backoff(101 * HOUR, at("10:00:05"), "No space left on device (/srv/run/ema/3)")
+    assert said(backoff) == "cannot start: No space left on device (/srv/run/ema/3); next try at 10:00:05 IST"
+
+
+def test_exited_says_when_it_goes_on() -> None:
+    done = Exit(3, at("09:50"), SECOND, code=0)
+    assert said(Exited(at("09:50")), last_exit=done) == (
+        "ended by itself at 09:50 IST: exit 0; starts again at Tue 24 Nov 09:15 IST"
+    )
+    manual = replace(SPEC, schedule=Manual())
+    assert said(Exited(at("09:50")), spec=manual, last_exit=done) == (
+        "ended by itself at 09:50 IST: exit 0; not started again by itself"
+    )
+
+
+def test_gave_up_names_the_last_failure_and_the_cure() -> None:
+    assert said(GaveUp(at("09:17"), 5, ""), last_exit=FAILED) == (
+        "gave up after 5 failures in 10m; last: exit 1 at 09:16:02 IST, ModuleNotFoundError: No module named "
+        "'pandas'; starts again at Tue 24 Nov 09:15 IST; an edit of its file or `stratvisor start ema` tries "
+        "again"
+    )
+    never = replace(SPEC, schedule=Always(), restart=Restart(give_up=None))
+    assert said(GaveUp(at("09:17"), 1, ""), spec=never, last_exit=FAILED).startswith("failed: exit 1 at ")
+    assert GiveUp().failures == 5
+
+
+def test_moments_are_short_today_and_whole_on_other_days() -> None:
+    assert why.moment(at("15:30"), now(), IST) == "15:30 IST"
+    assert why.moment(at("15:30:09"), now(), IST) == "15:30:09 IST"
+    assert why.moment(at("15:30"), now(), IST, seconds=True) == "15:30:00 IST"
+    assert why.moment(at("09:15", 25), now(), IST) == "Wed 25 Nov 09:15 IST"
+    assert why.moment(at("15:30"), now(), ZoneInfo("Asia/Dubai")) == "14:00 UTC+04"
+    assert why.moment(at("00:10"), now("23:50", 22), IST) == "Mon 23 Nov 00:10 IST"
+
+
+@pytest.mark.parametrize(
+    ("length_ns", "text"),
+    [
+        (0, "0s"),
+        (250_000_000, "250ms"),
+        (90 * SECOND, "1m30s"),
+        (10 * MINUTE, "10m"),
+        (DAY + 2 * HOUR, "1d2h"),
+    ],
+)
+def test_durations_read_as_in_a_config_file(length_ns: int, text: str) -> None:
+    assert why.duration(length_ns) == text
+
+
+def test_a_kill_is_placed_on_the_wall_clock() -> None:
+    order = StopOrder(Because.HELD, "", 100 * HOUR, Stop(signals=("INT", "TERM"), timeout_ns=5 * SECOND))
+    assert why.kill_at(now(), Stopping(run(), order)) == now().wall + timedelta(seconds=10)
