@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench clean
+.PHONY: help run test check format docs bench clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ check: $(DEV_READY) ## format, lint, types, then all tests with branch coverage
 format: $(DEV_READY) ## mend what can be mended by itself
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+docs: $(DEV_READY) ## write the README's tables of keys from the code
+	$(BIN)/python docs/reference.py README.md
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI
 	$(BIN)/python benchmarks/bench.py

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("", "unit", "contract", "integration", "http", "browser"):
+for _folder in ("", "unit", "contract", "integration", "http", "browser", "../docs"):
     sys.path.insert(0, str(Path(__file__).parent / _folder))  # helpers stand beside the tests
 
 

@@ -15,7 +15,7 @@ for _floor, _names in enumerate(
     (
         "spec state machine cron windows timeline why view wording",
         "config settings schema reading.*",
-        "ports clock tasks runner.* shim.* store kept history history_db history_rows logs watch quiet usage provenance timerfd",
+        "ports clock tasks runner.* shim.* store kept history history_db history_rows logs watch quiet usage provenance",
         "supervisor recorder reloading metering newsroom news_socket host daemon http.* cli.* __main__",
     )
 ):
@@ -27,7 +27,7 @@ ONLY_IN = {
     "yaml": "reading.document",
     "watchdog": "watch",
     "sqlite3": "history",
-    "ctypes": "shim.kernel",
+    "ctypes": "shim.",
 }
 """A library, and the one place that may know it."""
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stratvisor import timerfd
+from stratvisor.shim import timerfd
 from stratvisor.spec import MINUTE, SECOND
 from stratvisor.state import Now
 

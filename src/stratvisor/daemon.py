@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import logging
 import logging.handlers
 import os
@@ -18,7 +19,7 @@ import sys
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
-from stratvisor import reloading, settings
+from stratvisor import reloading, schema, settings
 from stratvisor.clock import SystemClock, boot_id
 from stratvisor.history import History
 from stratvisor.host import LocalHost
@@ -193,6 +194,7 @@ class Daemon:
         stack.callback(watcher.close)
         self._tasks.spawn(self._reloader.rescan(watcher.refresh), "rescan")
         self._tasks.spawn(self._meter.run(), "meter")
+        self._tasks.spawn(asyncio.to_thread(write_schemas, home / "run"), "write schemas")
         server = await self._listen()
         stack.push_async_callback(server.close)
 
@@ -225,6 +227,14 @@ class Daemon:
         left = [strategy for strategy, _entry in self._supervisor.live()]
         if left:
             log.info("the daemon ends; %s go on and are adopted by the next `stratvisor up`", ", ".join(left))
+
+
+def write_schemas(folder: Path) -> None:
+    """What editors read to check and complete config files (`# yaml-language-server: $schema=...`)."""
+    for name, content in (("strategy", schema.strategy()), ("settings", schema.settings())):
+        draft = folder / f"{name}.schema.new"
+        draft.write_text(json.dumps(content, indent=1), "utf-8")
+        draft.rename(folder / f"{name}.schema.json")
 
 
 def _log_to(home: Path, level: str) -> None:

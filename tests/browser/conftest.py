@@ -2,22 +2,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "http"))  # its fake host and its server
-
 from playwright.async_api import async_playwright
+
 from sample_day import trading_day
 from serving import Served, served
 
 if TYPE_CHECKING:
-    from fake_host import FakeHost
     from playwright.async_api import Browser
+
+    from fake_host import FakeHost
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (

@@ -6,16 +6,17 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sample_day import EMA_LOG, WICKED_LINE
 
-from stratvisor.http import logbook
+from sample_day import EMA_LOG, WICKED_LINE
+from stratvisor.http import logbook, sse
 from waiting import until_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from fake_host import FakeHost
     from playwright.async_api import Browser, Page
+
+    from fake_host import FakeHost
     from serving import Served
 
 pytestmark = pytest.mark.browser
@@ -176,12 +177,11 @@ async def test_a_lost_connection_is_said_and_comes_back(
     await page.wait_for_selector("#strategies")
     await until_async(lambda: host.listeners == 1)
     assert not await page.is_visible("#lost")
-    await context.set_offline(True)
-    host.tell("state", None, {})
-    await page.evaluate("window.dispatchEvent(new Event('offline'))")
+    await context.route("**/events", lambda route: route.abort())
+    host.hang_up()
     await page.wait_for_selector("#lost:not([hidden])")
     host.change("mcx_crude", "running")
-    await context.set_offline(False)
+    await context.unroute("**/events")
     await page.wait_for_selector("#lost", state="hidden")
     await page.wait_for_selector("#strategy-mcx_crude .pill.running")
     await context.close()
@@ -211,7 +211,10 @@ async def test_the_log_follows_unless_the_reader_scrolled_up(
     browser: Browser, here: Served, host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logbook, "POLL_S", 0.01)
-    at_end = "() => { const log = document.querySelector('#log pre'); return log.scrollHeight - log.scrollTop - log.clientHeight < 30; }"
+    at_end = """() => {
+        const log = document.querySelector('#log pre');
+        return log.scrollHeight - log.scrollTop - log.clientHeight < 30;
+    }"""
 
     def print_lines(text: str) -> None:
         with (host.folder / EMA_LOG).open("a") as file:
@@ -238,7 +241,11 @@ async def test_no_line_is_lost_or_doubled_while_the_tab_is_hidden(
     browser: Browser, here: Served, host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logbook, "POLL_S", 0.01)
-    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.05)  # how the server learns that nobody listens
+    hide = """hidden => {
+        Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
 
     def print_line(number: int) -> None:
         with (host.folder / EMA_LOG).open("a") as file:
@@ -251,8 +258,6 @@ async def test_no_line_is_lost_or_doubled_while_the_tab_is_hidden(
         await page.wait_for_selector("text=tick 1;")
         await page.evaluate(hide, True)  # noqa: FBT003  playwright's signature
         print_line(2)
-        host.tell("state", "ema_crossover", {})  # a write is how the server learns that nobody listens
-        host.tell("state", "ema_crossover", {})
         await until_async(lambda: host.listeners == 0, "a hidden tab holds no connection")
         await page.evaluate(hide, False)  # noqa: FBT003  the same
         print_line(3)
@@ -264,7 +269,7 @@ async def test_no_line_is_lost_or_doubled_while_the_tab_is_hidden(
 # Looks
 
 
-@pytest.mark.parametrize("width", [320, 390, 761, 900])
+@pytest.mark.parametrize("width", [320, 390, 760, 881, 1080])
 async def test_nothing_overflows(browser: Browser, here: Served, host: FakeHost, width: int) -> None:
     host.strategies["gap_fade"]["why"] = "x" * 300
     host.strategies["gap_fade"]["title"] = "y" * 120
@@ -290,19 +295,28 @@ async def test_dark_is_dark(browser: Browser, here: Served) -> None:
 
 CONTRAST = """() => {
   const channel = value => (value /= 255) <= 0.03928 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
-  const parse = text => { const canvas = new OffscreenCanvas(1, 1).getContext('2d');
-    canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const behind = one => { for (; one; one = one.parentElement) {
-    const colour = getComputedStyle(one).backgroundColor; if (parse(colour)[3] === 255) return parse(colour); } };
-  const poor = [];
-  for (const one of document.querySelectorAll('body *')) {
-    if (![...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()) || !one.checkVisibility()) continue;
-    if (one.closest('svg') || getComputedStyle(one).visibility === 'hidden') continue;
-    const [a, b] = [light(parse(getComputedStyle(one).color)), light(behind(one))].sort((x, y) => y - x);
-    if ((a + 0.05) / (b + 0.05) < 4.5) poor.push(one.outerHTML.slice(0, 120) + ' ' + ((a + 0.05) / (b + 0.05)).toFixed(2));
-  }
-  return poor;
+  const parse = text => {
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const behind = one => {
+    for (; one; one = one.parentElement) {
+      const colour = parse(getComputedStyle(one).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+  };
+  const ratio = one => {
+    const [a, b] = [parse(getComputedStyle(one).color), behind(one)].map(light).sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05);
+  };
+  const hasText = one => [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+  const isSeen = one => one.checkVisibility({ visibilityProperty: true }) && !one.closest('svg');
+  return [...document.querySelectorAll('body *')]
+    .filter(one => hasText(one) && isSeen(one) && ratio(one) < 4.5)
+    .map(one => `${ratio(one).toFixed(2)} ${one.outerHTML.slice(0, 120)}`);
 }"""
 
 
@@ -325,7 +339,8 @@ async def test_the_keyboard_reaches_every_button(browser: Browser, here: Served)
             await page.keyboard.press("Tab")
             reached.add(await page.evaluate("document.activeElement.id"))
         wanted = await page.evaluate(
-            "[...document.querySelectorAll('main button:enabled')].filter(one => one.checkVisibility()).map(one => one.id)"
+            "[...document.querySelectorAll('main button:enabled')]"
+            ".filter(one => one.checkVisibility()).map(one => one.id)"
         )
         assert set(wanted) <= reached
         outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")

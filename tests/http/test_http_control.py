@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     import aiohttp
+
     from fake_host import FakeHost
 
 PAGE = {"Accept": "text/html"}

@@ -8,14 +8,15 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_host import NOW
-from streams import next_event
 
+from fake_host import NOW
 from stratvisor.http import sse
+from streams import next_event
 from waiting import DEADLINE_S, until_async
 
 if TYPE_CHECKING:
     import aiohttp
+
     from fake_host import FakeHost
     from serving import Served
 
@@ -110,19 +111,13 @@ async def test_a_client_that_never_reads_is_dropped_and_slows_nobody(
             await until_async(lambda: host.listeners == 1, "the deaf client is dropped")
 
 
-async def test_the_end_of_the_news_ends_the_stream(
-    client: aiohttp.ClientSession, host: FakeHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_end_of_the_news_ends_the_stream(client: aiohttp.ClientSession, host: FakeHost) -> None:
     """A host may send a listener home that fell behind; the client comes back by itself."""
-    import typing
-
-    async def short(_after: int | None) -> typing.AsyncIterator[None]:
-        return
-        yield
-
-    monkeypatch.setattr(host, "news", short)
     async with client.get("/python/events") as answer:
+        await until_async(lambda: host.listeners == 1)
+        host.hang_up()
         assert await next_event(answer) is None
+    assert host.listeners == 0
 
 
 async def test_closing_ends_streams_at_once(

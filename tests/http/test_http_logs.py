@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_host import FakeHost, at, run
-from streams import next_event
 
+from fake_host import FakeHost, at, run
 from stratvisor.http import logbook
+from streams import next_event
 
 if TYPE_CHECKING:
     import aiohttp

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from fake_host import NOW, FakeHost, at, strategy
 from sample_day import trading_day
-
 from stratvisor.http import formats
 from stratvisor.http.picture import picture
 
@@ -142,7 +142,7 @@ async def test_the_picture_is_said_in_words(
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
-        (None, "–"),
+        (None, formats.NONE),
         (0, "0s"),
         (59.9, "59s"),
         (60, "1m 00s"),
@@ -159,11 +159,11 @@ def test_spans(seconds: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("count", "text"),
     [
-        (None, "–"),
+        (None, formats.NONE),
         (0, "0 B"),
         (999, "999 B"),
         (1000, "1.0 kB"),
-        (99_949, "99.9 kB"),
+        (99_449, "99.4 kB"),
         (99_950, "100 kB"),
         (999_499, "999 kB"),
         (999_500, "1.0 MB"),
@@ -178,7 +178,7 @@ def test_sizes(count: float | None, text: str) -> None:
 @pytest.mark.parametrize(
     ("iso", "text"),
     [
-        (None, "–"),
+        (None, formats.NONE),
         (at("9:15"), "09:15"),
         (at("9:15", 1), "Tue 24 Nov 09:15"),
         (at("9:15", 60), "2027-01-22 09:15"),

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from serving import TOKEN, FakeClock, served
 
+from serving import TOKEN, FakeClock, served
 from stratvisor.http import server
 from stratvisor.http.app import build
 from stratvisor.http.doors import Doors
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohttp import web
+
     from fake_host import FakeHost
     from serving import Served
 

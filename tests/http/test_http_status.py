@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+
 from fake_host import FakeHost, at, run, strategy
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from stratvisor import clock, timerfd
+from stratvisor import clock
 from stratvisor.clock import Alarm, SystemClock, boot_id
+from stratvisor.shim import timerfd
 from stratvisor.spec import HOUR, MILLISECOND, MINUTE, SECOND
 
 if TYPE_CHECKING:

@@ -18,13 +18,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_DUMPABLE = 4  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 
-CLOCK_REALTIME = 0  # linux/time.h
-CLOCK_BOOTTIME = 7
-TFD_NONBLOCK = os.O_NONBLOCK  # linux/timerfd.h
-TFD_CLOEXEC = os.O_CLOEXEC
-TFD_TIMER_ABSTIME = 1
-TFD_TIMER_CANCEL_ON_SET = 2
-
 SPLICE_F_NONBLOCK = 2  # linux/splice.h
 
 _P_PID = 1  # linux/wait.h
@@ -55,23 +48,6 @@ def tee(source: int, target: int, size: int) -> int:
     return _check(
         _libc.tee(ctypes.c_int(source), ctypes.c_int(target), ctypes.c_size_t(size), SPLICE_F_NONBLOCK)
     )
-
-
-def timerfd(clock: int) -> int:
-    """Make a timer descriptor: non-blocking, closed on exec, not armed."""
-    return _check(_libc.timerfd_create(clock, TFD_NONBLOCK | TFD_CLOEXEC))
-
-
-def timerfd_set(timer: int, at_ns: int | None, *, cancel_on_step: bool = False) -> None:
-    """Arm a timer for an absolute instant of its clock, or disarm it with None.
-
-    With `cancel_on_step` a read fails with ECANCELED once the wall clock was set (timerfd_create(2)).
-    """
-    flags = TFD_TIMER_ABSTIME | (TFD_TIMER_CANCEL_ON_SET if cancel_on_step else 0)
-    # An all-zero value disarms, so an instant at or before the epoch becomes the first nanosecond.
-    value = 0 if at_ns is None else max(at_ns, 1)
-    spec = struct.pack("@qqqq", 0, 0, *divmod(value, 1_000_000_000))
-    _check(_libc.timerfd_settime(timer, flags, spec, None))
 
 
 def peek_exit(pid: int) -> Usage | None:

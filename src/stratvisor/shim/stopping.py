@@ -8,12 +8,13 @@ CLOCK_REALTIME: other timers sleep through a suspend and do not see the clock be
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import time
 from typing import Any
 
-from stratvisor.shim import kernel
+from stratvisor.shim import timerfd
 
 
 class Stopper:
@@ -31,8 +32,8 @@ class Stopper:
         self._want: dict[str, Any] = {}
         self._order: dict[str, Any] | None = None
         self._sent = 0
-        self._steps = kernel.timerfd(kernel.CLOCK_BOOTTIME)
-        self._deadline = kernel.timerfd(kernel.CLOCK_REALTIME)
+        self._steps = timerfd.create(timerfd.BOOTTIME)
+        self._deadline = timerfd.create(timerfd.REALTIME)
         self.timers = (self._steps, self._deadline)
 
     def obey(self, want: dict[str, Any]) -> None:
@@ -57,13 +58,22 @@ class Stopper:
         if self._order is None:
             deadline_ns = self._want["deadline_ns"]
             if deadline_ns is None or time.time_ns() < deadline_ns:
-                kernel.timerfd_set(self._deadline, deadline_ns, cancel_on_step=True)
+                self._wait_for(deadline_ns)
                 return
-            kernel.timerfd_set(self._deadline, None)
+            timerfd.arm(self._deadline, 0)
             self.begin_now("window")
             return
-        kernel.timerfd_set(self._deadline, None)
+        timerfd.arm(self._deadline, 0)
         self._advance(self._order)
+
+    def _wait_for(self, deadline_ns: int | None) -> None:
+        try:
+            timerfd.arm(self._deadline, deadline_ns or 0, cancel_on_set=deadline_ns is not None)
+        except OSError as error:
+            if error.errno != errno.ECANCELED:
+                raise
+            # The clock was set since the last look, and only this call tells: look again at once.
+            timerfd.arm(self._deadline, 1)
 
     def _advance(self, order: dict[str, Any]) -> None:
         began_ns, plan = order["began_ns"], order["plan"]
@@ -77,7 +87,7 @@ class Stopper:
         if due >= len(signals):
             self._kill()
         else:
-            kernel.timerfd_set(self._steps, began_ns + (due + 1) * timeout_ns)
+            timerfd.arm(self._steps, began_ns + (due + 1) * timeout_ns)
 
     def _send(self, number: int, *, to_group: bool) -> None:
         """One signal, and CONT so that a stopped process gets it too."""

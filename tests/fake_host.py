@@ -88,6 +88,7 @@ class FakeHost:
         self.listeners = 0
         self._told: list[News] = []
         self._changed = asyncio.Event()
+        self._hung_up = 0
 
     def status(self) -> Json:
         return {
@@ -159,6 +160,12 @@ class FakeHost:
         self._changed.set()
         self._changed = asyncio.Event()
 
+    def hang_up(self) -> None:
+        """End the news of all who listen now; they may come again."""
+        self._hung_up += 1
+        self._changed.set()
+        self._changed = asyncio.Event()
+
     async def settled(self, strategy: str, timeout_s: float) -> bool:
         try:
             async with asyncio.timeout(timeout_s):
@@ -212,9 +219,10 @@ class FakeHost:
 
     async def news(self, after: int | None) -> AsyncIterator[News]:
         told = len(self._told) if after is None else after
+        hung_up = self._hung_up
         self.listeners += 1
         try:
-            while True:
+            while hung_up == self._hung_up:
                 while told < len(self._told):
                     told += 1
                     yield self._told[told - 1]

@@ -1,0 +1,44 @@
+"""Writes the README's tables of config keys from the code that reads them: `make docs`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Literal
+
+from stratvisor import schema
+
+Kind = Literal["strategy", "settings"]
+KINDS: tuple[Kind, ...] = ("strategy", "settings")
+
+
+def table(kind: Kind) -> str:
+    """Every key of one kind of file, as Markdown."""
+    lines = ["| key | value | default | |", "|---|---|---|---|"]
+    for row in schema.rows(kind):
+        default = f"`{row.default}`" if row.default and " " not in row.default else row.default
+        cells = (f"`{row.key}`", row.type, default, row.meaning)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def written(text: str) -> str:
+    """A document with its tables made anew."""
+    for kind in KINDS:
+        pattern = rf"(<!-- keys: {kind} -->\n).*?(<!-- /keys -->)"
+        content = table(kind)
+        text = re.sub(
+            pattern, lambda match, made=content: f"{match[1]}{made}\n{match[2]}", text, flags=re.DOTALL
+        )
+    return text
+
+
+def main() -> None:
+    """Rewrite the file that is named."""
+    path = Path(sys.argv[1])
+    path.write_text(written(path.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
