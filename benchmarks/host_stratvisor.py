@@ -51,8 +51,8 @@ class Stratvisor:
 
     @property
     def env(self) -> Mapping[str, str]:
-        """See `Host`."""
-        return os.environ
+        """See `Host`. Compiled modules may be kept, as those of the others were when they were installed."""
+        return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
     def configure(self, programs: Sequence[Program]) -> None:
         """See `Host`."""

@@ -89,7 +89,8 @@ def main() -> None:
     print(f"EMA crossover {averages} on {options.symbol}: {len(bars)} bars, {options.speed:g} a second")
     for number in sessions(once=options.once, stop=stop):
         trade_session(bars, options, stop, broker)
-        print(f"session {number} over: {broker.fills} fills so far, closing P&L {broker.realised:+.2f}")
+        print(f"session {number}: {broker.fills} fills so far, P&L {broker.realised:+.2f}")
+    print(f"ended flat after {broker.fills} fills, closing P&L {broker.realised:+.2f}")
 
 
 if __name__ == "__main__":

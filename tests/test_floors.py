@@ -16,7 +16,7 @@ for _floor, _names in enumerate(
         "spec state machine cron windows timeline why view wording",
         "config settings schema reading.*",
         "ports clock tasks runner.* shim.* store kept history history_db history_rows logs watch quiet usage provenance",
-        "supervisor recorder reloading metering newsroom news_socket host daemon http.* cli.* __main__",
+        "supervisor recorder reloading metering retention newsroom news_socket host daemon http.* cli.* __main__",
     )
 ):
     FLOORS.update(dict.fromkeys(_names.split(), _floor))

@@ -29,6 +29,7 @@ from stratvisor.news_socket import NewsSocket
 from stratvisor.newsroom import Newsroom
 from stratvisor.provenance import Provenance
 from stratvisor.recorder import Recorder
+from stratvisor.retention import Retention
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import kernel
 from stratvisor.state import Ended
@@ -194,6 +195,8 @@ class Daemon:
         stack.callback(watcher.close)
         self._tasks.spawn(self._reloader.rescan(watcher.refresh), "rescan")
         self._tasks.spawn(self._meter.run(), "meter")
+        retention = Retention(home, self._supervisor, self._clock)
+        self._tasks.spawn(retention.run(), "retention")
         self._tasks.spawn(asyncio.to_thread(write_schemas, home / "run"), "write schemas")
         server = await self._listen()
         stack.push_async_callback(server.close)

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,4 +238,4 @@ def _identity(folder: Path) -> tuple[int, int] | None:
         status = folder.stat()
     except OSError:
         return None
-    return (status.st_dev, status.st_ino) if folder.is_dir() else None
+    return (status.st_dev, status.st_ino) if stat.S_ISDIR(status.st_mode) else None

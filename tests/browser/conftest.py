@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import async_playwright
 
 from sample_day import trading_day
@@ -29,7 +30,7 @@ ARGUMENTS = (
 )
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium; playwright's own download is never used."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -44,14 +45,14 @@ async def browser() -> AsyncIterator[Browser]:
         await running.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def host(tmp_path: Path) -> FakeHost:
     logs = tmp_path / "logs"
     logs.mkdir()
     return trading_day(logs)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def here(host: FakeHost, tmp_path: Path) -> AsyncIterator[Served]:
     async with served(host, tmp_path) as running:
         yield running

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fake_host import FakeHost
     from serving import Served
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 EVERY_PAGE = (
     "/",

@@ -3,7 +3,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.fake_daemon import FakeDaemon
+
+from fake_daemon import FakeDaemon
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.cli.fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, run_process, status, strategy
 
+from fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, status, strategy
 from stratvisor.cli import client
+from stratvisor.cli import home as cli_home
 from stratvisor.cli.failure import Failure
 
 if TYPE_CHECKING:
@@ -164,8 +165,6 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(daemon: FakeDaemon) -> None:
 
 @pytest.mark.parametrize("body", [b"<html>oops</html>", b"", b"[]", b"{}", b"\xff"])
 def test_an_error_that_is_no_problem_document_is_told_by_its_status(daemon: FakeDaemon, body: bytes) -> None:
-    from tests.cli.fake_daemon import Answer
-
     daemon.answers["GET", "/why/ema"] = Answer(500, body)
     outcome = run_cli("why", "ema", home=daemon.home)
     assert outcome.code == 1
@@ -186,8 +185,6 @@ def test_a_daemon_that_hangs_up_without_an_answer_is_told(daemon: FakeDaemon) ->
 def test_an_answer_of_another_shape_is_no_traceback(
     daemon: FakeDaemon, body: bytes, verb: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.cli.fake_daemon import Answer
-
     from stratvisor.cli.main import main
 
     method = "POST" if verb == "start" else "GET"
@@ -230,6 +227,16 @@ def test_an_answer_that_breaks_off_is_told(
     outcome = run_cli("why", "ema", home=daemon.home)
     expected = f"cannot say why of ema: the daemon's answer broke off ({words}); see log/stratvisor.log\n"
     assert outcome == (1, "", expected)
+
+
+def test_a_system_error_is_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: object) -> None:
+        raise OSError(24, "Too many open files", "/some/where")
+
+    monkeypatch.setattr(http.client.HTTPConnection, "__init__", full)
+    assert run_cli("why", "ema", home=home).err.startswith("cannot go on")
+    monkeypatch.setattr(cli_home, "find", full)
+    assert run_cli("why", "ema", home=home) == (1, "", "cannot go on: Too many open files: /some/where\n")
 
 
 def test_an_id_cannot_leave_its_place_in_the_path(daemon: FakeDaemon) -> None:

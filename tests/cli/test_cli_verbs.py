@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, strategy
+
+from fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, strategy
 
 
 def test_why_is_one_sentence(daemon: FakeDaemon) -> None:
@@ -290,7 +291,7 @@ def test_shutdown_that_does_not_come_is_a_failure(daemon: FakeDaemon) -> None:
 _ENDS_WHEN_ASKED = """
 import os, sys
 from pathlib import Path
-from tests.cli.fake_daemon import Answer, FakeDaemon
+from fake_daemon import Answer, FakeDaemon
 daemon = FakeDaemon(Path(sys.argv[1]))
 daemon.says("POST", "/shutdown", {}, 202)
 print("ready", flush=True)
@@ -304,7 +305,7 @@ def test_shutdown_returns_when_the_daemon_has_ended(home: Path) -> None:
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", _ENDS_WHEN_ASKED, str(home)],
-        env=environment() | {"PYTHONPATH": f"{root}:{root}/src"},
+        env=environment() | {"PYTHONPATH": f"{root}/tests:{root}/src"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:

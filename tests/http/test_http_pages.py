@@ -286,5 +286,13 @@ def test_a_failed_run_beside_a_good_one_stays_two() -> None:
     assert [bar.failed for bar in picture(day(bars=bars)).rows[0].bars] == [True, False]
 
 
+def test_two_long_runs_with_a_short_gap_stay_two() -> None:
+    bars = [
+        {"run": 1, "start": at("9:00"), "end": at("10:00"), "failed": True},
+        {"run": 2, "start": at("10:00:01"), "end": at("11:00"), "failed": True},
+    ]
+    assert len(picture(day(bars=bars)).rows[0].bars) == 2
+
+
 def test_one_row_alone() -> None:
     assert [row.id for row in picture(day(), "orb").rows] == ["orb"]

@@ -290,26 +290,34 @@ def test_orders_that_make_no_sense_are_refused_with_the_reason(host: Instance) -
 # Windows.
 
 
-def window(begin_s: float, end_s: float) -> str:
-    """A schedule whose window begins and ends so many seconds from now, every day."""
-    now = datetime.now(ZoneInfo("Asia/Kolkata"))  # noqa: TID251  the real daemon's clock is meant
-    start, stop = (f"{now + timedelta(seconds=shift):%H:%M:%S}" for shift in (begin_s, end_s))
-    return f'schedule: {{windows: [{{from: "{start}", to: "{stop}"}}]}}\nstop: {{timeout: 5s}}\n'
+def window(begin_s: float, end_s: float) -> tuple[str, datetime, datetime]:
+    """A schedule whose window begins and ends so many seconds from now, every day; and both instants."""
+    now = datetime.now(ZoneInfo("Asia/Kolkata")).replace(microsecond=0)  # noqa: TID251  the real clock is meant
+    begin, end = now + timedelta(seconds=begin_s), now + timedelta(seconds=end_s)
+    times = f'from: "{begin:%H:%M:%S}", to: "{end:%H:%M:%S}"'
+    return f"schedule: {{windows: [{{{times}}}]}}\nstop: {{timeout: 5s}}\n", begin, end
 
 
 def test_a_window_opens_and_closes_by_itself(host: Instance) -> None:
-    host.write("ema", "steady", text=window(2, 5))
+    later, _begin, _end = window(3600, 7200)
+    host.write("ema", "steady", text=later)
     host.up()
     assert host.show("ema")["why"].startswith("outside its window; opens ")
+    soon, begin, end = window(2, 6)
+    host.write("ema", "steady", text=soon)
+    host.post("reload")
     pid = host.pid("ema")
-    assert host.show("ema")["next_stop"] is not None
+    [run] = host.get("runs/ema")["runs"]
+    assert datetime.fromisoformat(run["began"]) >= begin
     until(lambda: not alive(pid), "stopped at the end of its window")
-    host.until_state("ema", "scheduled")
-    assert host.show("ema")["last_exit"]["cause"] == "its window has ended"
+    shown = host.until_state("ema", "scheduled")
+    assert shown["last_exit"]["cause"] == "its window has ended"
+    assert datetime.fromisoformat(shown["last_exit"]["at"]) >= end
 
 
 def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> None:
-    host.write("ema", "steady", text=window(-60, 4))
+    text, _begin, end = window(-60, 6)
+    host.write("ema", "steady", text=text)
     host.up()
     pid = host.pid("ema")
     host.kill()
@@ -318,6 +326,7 @@ def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> Non
     host.up()
     shown = host.until_state("ema", "scheduled")
     assert shown["last_exit"]["cause"] == "its window has ended"
+    assert datetime.fromisoformat(shown["last_exit"]["at"]) >= end
 
 
 # The daemon's own end.

@@ -6,7 +6,8 @@ Times are UTC in the week of Monday 23 November 2026, "Tue 09:15:00" for other d
 CLOCK_BOOTTIME is derived from them unless a row gives a `Now` of its own. Actions and phases are
 written as text that says everything in them. On a mismatch the whole play is shown as an ndiff.
 
-Whatever the script, each step must be a fixed point, and must ask to be woken only later.
+Whatever the script, each step must be a fixed point, and nothing may happen by itself before it asked
+to be woken.
 """
 
 from __future__ import annotations
@@ -18,7 +19,20 @@ from difflib import ndiff
 
 from stratvisor.kept import from_kept, to_kept
 from stratvisor.machine import step, wake_at
-from stratvisor.spec import DAY_NAMES, HOUR, SECOND, DaysWindow, Logs, Process, Schedule, Spec, Stop, Windows
+from stratvisor.spec import (
+    DAY,
+    DAY_NAMES,
+    HOUR,
+    MINUTE,
+    SECOND,
+    DaysWindow,
+    Logs,
+    Process,
+    Schedule,
+    Spec,
+    Stop,
+    Windows,
+)
 from stratvisor.state import (
     Action,
     Backoff,
@@ -46,6 +60,10 @@ from stratvisor.state import (
 MONDAY = datetime(2026, 11, 23, tzinfo=UTC)
 BOOT_NS = 10 * HOUR
 """CLOCK_BOOTTIME on that midnight."""
+
+FAR = datetime.max.replace(tzinfo=UTC)
+BETWEEN = (SECOND // 2, 2 * SECOND, 8 * SECOND, MINUTE, HOUR, 8 * HOUR, DAY, 7 * DAY)
+"""When to see that nothing happens, as long as nobody asked to be woken."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +120,21 @@ def _act(stage: Stage, state: State, cue: Cue) -> tuple[State, tuple[Action, ...
 
 
 def check_settled(now: Now, spec: Spec, state: State) -> None:
-    """A second look does nothing, and the next one is due later."""
+    """A second look does nothing, nor does any before the next that is asked for."""
     assert step(now, spec, state, Look()) == (state, ())
     wake = wake_at(now, spec, state)
     assert wake.boot_ns is None or wake.boot_ns > now.boot_ns
     assert wake.wall is None or wake.wall > now.wall
+    for ns in BETWEEN:
+        then = after(now, ns)
+        if (wake.boot_ns or then.boot_ns + 1) <= then.boot_ns or (wake.wall or FAR) <= then.wall:
+            return
+        assert step(then, spec, state, Look()) == (state, ()), "a lost wake-up"
+
+
+def after(now: Now, ns: int) -> Now:
+    """So long after `now`, by both clocks."""
+    return Now(now.boot_ns + ns, now.wall + timedelta(microseconds=ns // 1000))
 
 
 # What happens on the stage.

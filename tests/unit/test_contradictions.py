@@ -136,5 +136,10 @@ def test_a_gap_too_short_for_the_default_timeout_is_the_schedules_problem() -> N
 
 def test_a_part_with_other_problems_is_not_judged() -> None:
     """Else a slip in one key would make its default contradict the next."""
-    text = "restart: {delay: 10, max_delay: 500ms, give_up: {within: 1ms}}\nlogs: {max_size: 10, keep_total: 1KB}\n"
-    assert len(problems_of(RUN + text)) == 2
+    text = (
+        "restart: {delay: 10, max_delay: 500ms, give_up: {within: 1ms}}\n"
+        "logs: {max_size: 10, keep_total: 1KB}\n"
+        "schedule: {windows: [{from: 09:00, to: 10:00}, {from: '10:00:15', to: 11:00}]}\n"
+        "stop: {timeout: 1, signals: [INT, TERM]}\n"
+    )
+    assert len(problems_of(RUN + text)) == 3

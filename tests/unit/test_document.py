@@ -195,6 +195,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
 def test_a_byte_order_mark_and_windows_line_ends_are_nothing() -> None:
     assert tree("\ufeffa: 1\r\nb:\r\n  - x\r\n") == {"a": ("1", "WHOLE"), "b": [("x", "TEXT")]}
+    assert wrong("\ufeff@a: 1\n") == [wrong("@a: 1\n")[0]]
+    assert wrong("\ufeffa: *b\n") == ["f:1:4: a: aliases are not accepted; write the value out"]
     assert wrong("\ufeffa: 1\r\nb: 2\r\na: 3\r\n") == ["f:3:1: a: given twice, first on line 1; keep one"]
 
 

@@ -142,6 +142,19 @@ def test_the_opening_range_is_left_at_its_target_and_at_its_other_side(
     assert positions == [0, 0, 10, 10, 0, 0, -10, 0, 0, 0]
 
 
+def test_the_opening_range_is_left_at_the_square_off_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = _module("opening_range_breakout", monkeypatch)
+    account = _module("paper_broker", monkeypatch).PaperBroker("SBIN")
+    breakout = module.Breakout(account, quantity=10, minutes=1)
+    feed = _module("price_feed", monkeypatch)
+    positions = []
+    for clock, close in (("09:15", 100), ("15:13", 111), ("15:14", 112), ("15:15", 112), ("15:16", 80)):
+        at, price = datetime.fromisoformat(f"2026-01-05T{clock}"), Decimal(close)
+        breakout.add(feed.Bar(at, price, price + 10, price - 10, price, 1))
+        positions.append(account.position)
+    assert positions == [0, 10, 10, 0, 0]
+
+
 def test_the_prices_are_those_that_the_script_beside_them_makes(tmp_path: Path) -> None:
     made = tmp_path / "made.csv"
     assert run("prices/generate.py", str(made)).returncode == 0
@@ -163,11 +176,12 @@ def test_the_prices_are_one_session_and_say_that_they_are_made_up(monkeypatch: p
 def test_a_session_ends_flat_with_its_pnl(name: str, tmp_path: Path) -> None:
     done = run(f"{name}.py", "--once", "--speed", "1e6", data=tmp_path / name)
     assert (done.returncode, done.stderr) == (0, "")
-    *_, last_fill, closing = done.stdout.splitlines()
+    *_, last_fill, session, closing = done.stdout.splitlines()
     assert "position flat" in last_fill
     rows = _rows(tmp_path / name / "trades.csv")
     earned = sum(Decimal(row["realised"]) for row in rows)
-    assert closing == f"session 1 over: {len(rows)} fills so far, closing P&L {earned:+.2f}"
+    assert session == f"session 1: {len(rows)} fills so far, P&L {earned:+.2f}"
+    assert closing == f"ended flat after {len(rows)} fills, closing P&L {earned:+.2f}"
     assert len(rows) >= 4
 
 
@@ -210,7 +224,8 @@ def test_a_stop_does_not_wait_for_the_next_bar(tmp_path: Path) -> None:
         assert process.stdout.readline().startswith("EMA crossover 5/13 on SBIN")
         process.terminate()
         out, _ = process.communicate(timeout=DEADLINE_S)
-    assert (process.returncode, out) == (0, "session 1 over: 0 fills so far, closing P&L +0.00\n")
+    assert process.returncode == 0
+    assert out.splitlines()[-1] == "ended flat after 0 fills, closing P&L +0.00"
 
 
 @pytest.mark.parametrize(
@@ -232,7 +247,7 @@ def test_the_report_sums_up_the_day_of_all(tmp_path: Path) -> None:
     for name in TRADERS:
         run(f"{name}.py", "--once", "--speed", "1e6", data=tmp_path / name)
     with (tmp_path / "ema_crossover" / "trades.csv").open("a") as file:
-        file.write("2026-01-05T09:15:00+05:30,09:15,SBIN,BUY,50,8")
+        file.write("2026-01-05T09:15:00+05:30,09:15,SBIN,BUY,50,800.00,7.00\n")
     done = run("eod_report.py", data=tmp_path / "eod_report")
     assert (done.returncode, done.stderr) == (0, "")
     lines = {line.split()[0]: line.split() for line in done.stdout.splitlines()}

@@ -64,6 +64,7 @@ def test_no_key_is_left_out_above() -> None:
         ("restart:\n  polcy: always\n  wehn: always", ["3:3: restart.polcy: unknown key", "4:3: restart.wehn: unknown key; did you mean 'when'?"]),
         ("tag: [a]", ["2:1: tag: unknown key; did you mean 'tags'?"]),
         ("delay: 5s", ["2:1: delay: unknown key; did you mean 'restart.delay'?"]),
+        ("from: 09:15", ["2:1: from: unknown key; did you mean 'schedule.windows[].from'?"]),
         ("timeout: 5s", ["2:1: timeout: unknown key"]),  # start's, or stop's
         ("secrets: [KEY]", ["2:1: secrets: unknown key"]),
         ("sandbox: true", ["2:1: sandbox: unknown key"]),

@@ -1,6 +1,5 @@
 """What happened, written down: whole, in order, and never in anybody's way."""
 
-# ruff: noqa: ASYNC240  the files here are small, and nothing else waits for this loop
 from __future__ import annotations
 
 import asyncio

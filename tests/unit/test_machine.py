@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.play import (
+from play import (
     Edit,
     NewDaemon,
     Row,
+    after,
     at,
     died,
     ended,
@@ -36,6 +37,7 @@ from stratvisor.machine import (
     wish,
 )
 from stratvisor.spec import (
+    HOUR,
     MINUTE,
     SECOND,
     Always,
@@ -79,6 +81,8 @@ DAY = spec_of(windows("09:15-15:30"))
 TWO = spec_of(windows("09:15-12:00", "13:00-15:30"))
 ON = spec_of(Always())
 MANUAL = spec_of(Manual())
+HALF_YEAR = spec_of(Windows("UTC", (CronFor("0 0 * 11,12,1-5 *", 24 * HOUR),)))
+"""All days from November to May."""
 
 START, RESTART = OperatorStart("ann"), OperatorRestart("ann")
 STOP, STOP_UNTIL_NEXT = OperatorStop("ann"), OperatorStop("ann", until_next=True)
@@ -157,29 +161,26 @@ def test_manual_starts_and_stops_by_the_operators_word_alone() -> None:
 
 
 def test_a_window_without_an_end_in_sight_is_no_deadline() -> None:
-    half_year = spec_of(Windows("UTC", (CronFor("0 0 * 11,12,1-5 *", 24 * 60 * MINUTE),)))
-    state = play(half_year, ("09:00:00", Look(), ["launch 1"]))
-    wake = wake_at(at("09:00:00"), half_year, state)
+    state = play(HALF_YEAR, ("09:00:00", Look(), ["launch 1"]))
+    wake = wake_at(at("09:00:00"), HALF_YEAR, state)
     assert wake.wall == wall_at("09:00:00") + LOOK_AGAIN
 
 
 def test_the_end_of_a_long_window_is_told_once_it_is_in_sight() -> None:
-    half_year = spec_of(Windows("UTC", (CronFor("0 0 * 11,12,1-5 *", 24 * 60 * MINUTE),)))
     play(
-        half_year,
+        HALF_YEAR,
         ("09:00:00", Look(), ["launch 1"]),
         ("09:00:00", launched(1), []),
         *[(_days_later("09:00:00", days), Look(), []) for days in (30, 60, 90, 120)],
     )
     now = _days_later("09:00:00", 150)
     end = datetime(2027, 6, 1, tzinfo=UTC)
-    assert wish(now, half_year, State()).deadline == end
-    assert wake_at(now, half_year, State()).wall == end
+    assert wish(now, HALF_YEAR, State()).deadline == end
+    assert wake_at(now, HALF_YEAR, State()).wall == end
 
 
 def _days_later(text: str, days: int) -> Now:
-    now = at(text)
-    return Now(now.boot_ns + days * 24 * 60 * MINUTE, now.wall + timedelta(days=days))
+    return after(at(text), days * 24 * HOUR)
 
 
 def test_a_schedule_without_a_window_in_sight_is_looked_at_again() -> None:

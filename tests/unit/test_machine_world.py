@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.unit.play import at, check_settled, spec_of, windows
+from play import after, at, check_settled, spec_of, windows
 
 from stratvisor.kept import after_boot, from_kept, to_kept
 from stratvisor.machine import KILL_AT_ONCE, at_rest, kill_ns, live_run, step, wake_at
@@ -88,10 +88,6 @@ SPECS = st.builds(
     st.sampled_from(["SBIN", "INFY"]),
     st.sampled_from([SECOND, 10 * SECOND]),
 )
-
-
-def after(now: Now, ns: int) -> Now:
-    return Now(now.boot_ns + ns, now.wall + timedelta(microseconds=ns // 1000))
 
 
 @dataclass
@@ -505,4 +501,4 @@ def _summary(state: State) -> tuple[object, ...]:
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=250, stateful_step_count=50, deadline=None, derandomize=True)
+TestWorld.settings = settings(max_examples=150, stateful_step_count=50, deadline=None, derandomize=True)

@@ -47,6 +47,7 @@ DAILY = ",".join(DAY_NAMES)
         ([days(DAILY, "09:00", "12:00"), days(DAILY, "10:00", "11:00")], 21 * HOUR),
         ([days(DAILY, "00:00", "00:00")], None),
         ([days(DAILY, "09:00", "10:00"), days(DAILY, "10:00", "09:00")], None),
+        ([days("mon", "00:00", "00:30"), days(DAILY, "01:00", "01:00")], None),
         ([CronPair("0 9 * * *", "30 15 * * *")], 17 * HOUR + 30 * MINUTE),
         ([CronPair("0 9 * * mon", "0 9 * * wed")], 6 * DAY),
         ([CronFor("0 0 * * sun", 7 * DAY - HOUR)], HOUR),

@@ -68,6 +68,7 @@ def test_links_are_followed(here: Settings) -> None:
         (SCRIPT + "python: bin/text", "2:9: python: is not a program that may be executed"),
         (SCRIPT + "python: bin", "2:9: python: is not a program that may be executed"),
         (SCRIPT + "python: no-such-program", "2:9: python: no such file in the home"),
+        (SCRIPT + f"python: {'x' * 300}", "2:9: python: no such file in the home"),
         (SCRIPT + "cwd: strategis", "2:6: cwd: no such folder; did you mean 'strategies'?"),
         (SCRIPT + "cwd: bin/text", "2:6: cwd: is not a folder"),
         ("command: [no-such-program]", '1:10: command: no program "no-such-program" on PATH; write its whole path'),
@@ -201,6 +202,13 @@ def test_who_is_not_root_can_only_give_less(
 def test_root_may_give_more(here: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, 2000))
     assert spec_of(f"{SCRIPT}limits: {{nice: -20, open_files: 5000}}\n", here).process.nice == -20
+
+
+def test_without_a_hard_limit_anybody_may_give_more(
+    here: Settings, monkeypatch: pytest.MonkeyPatch, as_nobody: None
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1000, resource.RLIM_INFINITY))
+    assert spec_of(f"{SCRIPT}limits: {{open_files: 5000, core: 1GB}}\n", here).process.open_files == 5000
 
 
 def test_a_limit_that_nobody_wrote_is_nobodys_problem(

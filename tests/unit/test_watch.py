@@ -163,6 +163,18 @@ async def test_a_folder_removed_and_made_in_one_go_is_watched(home: Home) -> Non
         await home.hears_edits_of(conf / "ema.yaml")
 
 
+async def test_a_folder_that_gets_the_number_of_the_last_one_is_watched(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "_identity", lambda folder: (1, 1) if folder.is_dir() else None)
+    conf = home.path / "conf.d"
+    await home.settle()
+    shutil.rmtree(conf)
+    conf.mkdir()
+    await home.poked()
+    await home.hears_edits_of(conf / "ema.yaml")
+
+
 async def test_a_folder_replaced_by_rename_is_watched(home: Home, tmp_path: Path) -> None:
     conf = home.path / "conf.d"
     (home.path / "conf.new").mkdir()
@@ -268,6 +280,23 @@ def test_in_a_folder_all_is_of_interest_but_what_python_writes(
     assert (told.changes, told.replaced) == (changes, [Path(path) for path in replaced])
 
 
+def test_a_folder_behind_a_link_that_is_removed_is_gone(tmp_path: Path) -> None:
+    told = Told()
+    (tmp_path / "conf.d").symlink_to(tmp_path / "real")
+    handler = watch._Within(tmp_path / "conf.d", told.change, told.replaced.append)
+    handler.on_any_event(DirDeletedEvent(str(tmp_path / "real")))
+    assert (told.changes, told.replaced) == (0, [tmp_path / "conf.d"])
+
+
+async def test_only_folders_are_watched(tmp_path: Path) -> None:
+    (tmp_path / "stratvisor.toml").touch()
+    home = Home(tmp_path)
+    await home.poked()
+    await home.settle()
+    assert list(home.watcher._watches) == [tmp_path]
+    home.watcher.close()
+
+
 # The end.
 
 
@@ -275,6 +304,8 @@ async def test_closing_ends_all_threads_and_gives_all_descriptors_back(folder: P
     threads, descriptors = set(threading.enumerate()), _descriptors()
     home = Home(folder)
     await home.poked()
+    home.watcher.refresh()
+    await home.settle()
     assert set(threading.enumerate()) > threads
     home.watcher.close()
     home.watcher.close()
@@ -351,13 +382,14 @@ async def test_without_a_watch_left_it_is_a_warning_until_there_is_one(
         return -1
 
     conf = home.path / "conf.d"
-    monkeypatch.setattr("watchdog.observers.inotify_c.inotify_add_watch", exhausted)
-    with caplog.at_level(logging.WARNING):
+    warning = f"cannot watch {conf} for changes: [Errno 28] inotify watch limit reached"
+    for outage in (1, 2):
+        monkeypatch.setattr("watchdog.observers.inotify_c.inotify_add_watch", exhausted)
         await home.hears(lambda: shutil.rmtree(conf))
         await home.hears(conf.mkdir)
         home.watcher.refresh()
         await home.settle()
-    assert caplog.text.count(f"cannot watch {conf} for changes: [Errno 28] inotify watch limit reached") == 1
-    monkeypatch.undo()
-    await home.hears(home.watcher.refresh)
-    await home.hears_edits_of(conf / "ema.yaml")
+        assert caplog.text.count(warning) == outage
+        monkeypatch.undo()
+        await home.hears(home.watcher.refresh)
+        await home.hears_edits_of(conf / "ema.yaml")

@@ -39,6 +39,10 @@ def test_a_slip_is_understood_and_nothing_else(word: str, guess: str | None) -> 
     assert nearest(word, ["policy", "max_delay", "when"]) == guess
 
 
+def test_nobody_slips_in_a_word_without_end() -> None:
+    assert nearest("x" * 100, ["x" * 99]) is None
+
+
 def test_a_guess_ends_a_sentence() -> None:
     assert did_you_mean("polcy", ["policy"]) == "; did you mean 'policy'?"
     assert did_you_mean("x", ["policy"]) == ""

@@ -80,8 +80,8 @@ def _run(argv: list[str] | None) -> int:
     except Failure as failure:
         return _say(str(failure), failure.code)
     except OSError as error:
-        place = f" {error.filename}" if error.filename else ""
-        return _say(f"cannot go on{place}: {error.strerror or error}", FAILED)
+        place = f": {error.filename}" if error.filename else ""
+        return _say(f"cannot go on: {error.strerror or error}{place}", FAILED)
     except Exception as bug:
         if sys.flags.dev_mode:
             raise

@@ -107,17 +107,22 @@ def _shape(day: Window, start: datetime, stop: datetime, name: str, *, failed: b
 
 
 def _merged(shapes: Iterable[Shape], name: str, closest: float = NARROWEST) -> list[Shape]:
-    """Neighbours of one kind that begin closer than `closest` to each other's end, as one."""
+    """Neighbours of one kind as one where either is narrow and less than `closest` lies between them."""
     found: list[Shape] = []
     for shape in sorted(shapes, key=lambda shape: shape.x):
         last = found[-1] if found else None
-        if last is None or last.failed != shape.failed or shape.x - (last.x + last.width) >= closest:
+        if last is None or last.failed != shape.failed or not _blend(last, shape, closest):
             found.append(shape)
             continue
         count = last.count + 1
         width = round(max(last.x + last.width, shape.x + shape.width) - last.x, 3)
         found[-1] = replace(last, width=width, count=count, text=f"{count} {name}, the last: {shape.text}")
     return found
+
+
+def _blend(left: Shape, right: Shape, closest: float) -> bool:
+    gap = right.x - (left.x + left.width)
+    return gap < closest and min(left.width, right.width) <= NARROWEST
 
 
 def _percent(day: Window, at: datetime) -> float:

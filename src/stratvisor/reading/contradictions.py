@@ -40,11 +40,10 @@ THREAD_VARIABLES = (
 
 def note(facts: Facts, at: At) -> None:
     """Note every contradiction in a strategy's keys, or in [defaults]."""
-    if at.key("env").sound and at.key("inherit_env").sound:
-        _check_environment(facts, at)
+    _check_environment(facts, at)
     if at.key("restart").sound:
         _check_restart(Restart(**facts.of(Restart)), at.key("restart"))
-    if at.key("stop").sound and at.key("schedule").sound:
+    if at.key("stop").sound:
         _check_stop(Stop(**facts.of(Stop)), facts.get(Spec, "schedule"), at)
     if at.key("logs").sound:
         _check_logs(Logs(**facts.of(Logs)), at.key("logs"))

@@ -233,10 +233,8 @@ def _events(text: str, file: str) -> Iterator[yaml.Event]:
     except yaml.MarkedYAMLError as error:
         place = _mark(file, error.problem_mark or error.context_mark)
         raise _Stop(place, _explained(error, _character(text, place))) from error
-    except (
-        yaml.YAMLError,
-        ValueError,
-    ) as error:  # ValueError: the parser in Python, of an escape past Unicode
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError comes from the parser in Python, of an escape past the last character.
         raise _Stop(Mark(file, 1, 1), f"not YAML: {' '.join(str(error).split())}") from error
 
 

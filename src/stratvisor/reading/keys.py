@@ -48,9 +48,8 @@ class Findings:
     places: dict[str, Place] = field(default_factory=dict)
 
     def in_order(self) -> tuple[Problem, ...]:
-        """The problems as an author comes upon them, none twice, and not without end."""
-        once = dict.fromkeys(self.problems)
-        found = sorted(once, key=lambda problem: (problem.file, problem.line, problem.column))
+        """The problems as an author comes upon them, and not without end."""
+        found = sorted(self.problems, key=lambda problem: (problem.file, problem.line, problem.column))
         rest = found[MOST_PROBLEMS:]
         if not rest:
             return tuple(found)

@@ -217,7 +217,7 @@ def walk(grammar: Grammar[Any], path: str = "") -> Iterator[tuple[str, Key]]:
 
 def misplaced(declared: tuple[Key, ...]) -> dict[str, str]:
     """For the keys of a section: those that stand somewhere below it, and the one place they belong to."""
-    paths = [path for path, _ in walk(Section(declared)) if "." in path and "[]" not in path]
+    paths = [path for path, _ in walk(Section(declared)) if "." in path]
     names = [path.rpartition(".")[2] for path in paths]
     return {
         name: f"unknown key; did you mean {path!r}?"

@@ -82,7 +82,7 @@ def _check_script(process: Process, at: At, home: Path) -> None:
 def _check_python(process: Process, at: At, home: Path) -> None:
     if process.python is None or process.command is not None:
         return
-    if "/" not in process.python and not (home / process.python).exists():
+    if "/" not in process.python and not os.access(home / process.python, os.F_OK):
         program = shutil.which(process.python)
         hint = f"; write {program}" if program else ""
         _refuse(at, f"no such file in the home{hint}")
@@ -129,18 +129,19 @@ def _check_user(process: Process, at: At) -> None:
 
 def _check_limits(process: Process, at: At) -> None:
     """Without root, a process can only be given less than the daemon itself has."""
-    if sys.platform == "win32" or os.geteuid() == 0:
-        return
-    own_nice = os.getpriority(os.PRIO_PROCESS, 0)
-    if process.nice < own_nice and at.key("nice").place:
-        _refuse(at.key("nice"), f"below the daemon's own {own_nice} needs root; write {own_nice} or more")
-    for name, wanted, limit in (
-        ("open_files", process.open_files, resource.RLIMIT_NOFILE),
-        ("core", process.core, resource.RLIMIT_CORE),
-    ):
-        most = resource.getrlimit(limit)[1]
-        if wanted is not None and most != resource.RLIM_INFINITY and wanted > most:
-            _refuse(at.key(name), f"above this machine's hard limit, {most}; write {most} or less, or none")
+    if sys.platform != "win32" and os.geteuid() != 0:
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        if process.nice < nice:
+            _refuse(at.key("nice"), f"below the daemon's own {nice} needs root; write {nice} or more")
+        _check_hard_limit(
+            process.open_files, resource.getrlimit(resource.RLIMIT_NOFILE)[1], at.key("open_files")
+        )
+        _check_hard_limit(process.core, resource.getrlimit(resource.RLIMIT_CORE)[1], at.key("core"))
+
+
+def _check_hard_limit(wanted: int | None, most: int, at: At) -> None:
+    if wanted is not None and 0 <= most < wanted:  # RLIM_INFINITY is -1 on Linux
+        _refuse(at, f"above this machine's hard limit, {most}; write {most} or less, or none")
 
 
 def _mode(written: str, at: At, home: Path, meant: str = "file") -> int | None:

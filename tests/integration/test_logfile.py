@@ -1,0 +1,264 @@
+"""From a real FIFO into real files: rotation, full disks, killed readers, endless lines."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stratvisor.shim import lognames
+from stratvisor.shim.logfile import CHUNK, Limits, Log
+
+NAME = "ema_20261123_091500_IST.log"
+WIDE = Limits(max_size=10**9, keep_files=1000, keep_days=1000, keep_total=10**12, timestamps=False)
+STAMPED = WIDE._replace(timestamps=True)
+
+
+class Pipe:
+    """A FIFO as a strategy and a shim have it, and the log that it goes into."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        os.mkfifo(folder / "out")
+        self.writer = os.open(folder / "out", os.O_RDWR)
+        self.reader = os.open(folder / "out", os.O_RDONLY | os.O_NONBLOCK)
+        (folder / NAME).touch()
+
+    def open(self, limits: Limits = WIDE, *, resumed: bool = False) -> Log:
+        return Log(str(self.folder / NAME), limits, "run 1 of ema", resumed=resumed)
+
+    def say(self, text: bytes) -> None:
+        assert os.write(self.writer, text) == len(text)
+
+    def text(self) -> bytes:
+        return b"".join(Path(path).read_bytes() for path in lognames.of(self.folder, "ema"))
+
+    def lines(self) -> list[bytes]:
+        return [line for line in self.text().splitlines() if not line.startswith(b"[stratvisor] ")]
+
+    def close(self) -> None:
+        os.close(self.writer)
+        os.close(self.reader)
+
+
+@pytest.fixture
+def pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pipe]:
+    monkeypatch.chdir(tmp_path)  # the record stands in the working directory, as in a run directory
+    made = Pipe(tmp_path)
+    yield made
+    made.close()
+
+
+def test_bytes_arrive_as_they_are(pipe: Pipe) -> None:
+    log = pipe.open()
+    pipe.say(b"one\ntwo\xff\x00\r\nhalf")
+    log.pump(pipe.reader)
+    assert pipe.text() == b"one\ntwo\xff\x00\r\nhalf"
+
+
+def test_our_own_lines_stand_on_lines_of_their_own(pipe: Pipe) -> None:
+    log = pipe.open()
+    pipe.say(b"half")
+    log.pump(pipe.reader)
+    log.note("ended")
+    assert pipe.text() == b"half\n[stratvisor] ended\n"
+    assert log.last_line() == "half"
+
+
+def test_stamps_stand_before_every_line_and_only_there(pipe: Pipe) -> None:
+    log = pipe.open(STAMPED)
+    for piece in (b"one\ntw", b"o\n", b"\n", b"three"):
+        pipe.say(piece)
+        log.pump(pipe.reader)
+    stamp = rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} "
+    expected = stamp + b"one\n" + stamp + b"two\n" + stamp + b"\n" + stamp + b"three"
+    assert re.fullmatch(expected, pipe.text())
+
+
+@pytest.mark.parametrize("limits", [WIDE, STAMPED])
+def test_a_line_longer_than_any_buffer_is_cut_between_parts_without_loss(pipe: Pipe, limits: Limits) -> None:
+    log = pipe.open(limits._replace(max_size=10_000))
+    for _ in range(10):
+        pipe.say(b"\rx" * (CHUNK // 4))
+        log.pump(pipe.reader)
+    assert pipe.text().count(b"\rx") == 10 * CHUNK // 4
+    assert len(lognames.of(pipe.folder, "ema")) > 2
+
+
+def test_a_part_ends_with_a_line_where_one_ends_in_reach(pipe: Pipe) -> None:
+    log = pipe.open(WIDE._replace(max_size=100))
+    pipe.say(b"".join(b"line %03d\n" % number for number in range(200)))
+    log.pump(pipe.reader)
+    parts = [Path(path).read_bytes() for path in lognames.of(pipe.folder, "ema")]
+    assert len(parts) > 10
+    assert all(part.endswith(b"\n") and len(part) < 200 for part in parts)
+    assert pipe.lines() == [b"line %03d" % number for number in range(200)]
+
+
+def test_a_part_that_cannot_be_made_lets_the_old_one_grow(pipe: Pipe) -> None:
+    log = pipe.open(WIDE._replace(max_size=100))
+    (pipe.folder / NAME.replace(".log", ".2.log")).touch()  # the name is taken
+    for number in range(100):
+        pipe.say(b"line %03d\n" % number)
+        log.pump(pipe.reader)
+    assert (pipe.folder / NAME).read_bytes().splitlines() == [b"line %03d" % number for number in range(100)]
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of the program's own runs after it."""
+
+
+@pytest.mark.parametrize("at", ["write_record", "append", "read_away", "clear_record"])
+def test_a_reader_killed_at_any_step_loses_and_doubles_nothing(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """The four steps of a changed chunk, each cut off before it happens."""
+    log = pipe.open(STAMPED)
+    pipe.say(b"one\ntw")
+    log.pump(pipe.reader)
+    pipe.say(b"o\nthree\n")
+
+    def die(*_arguments: object) -> None:
+        raise Killed
+
+    if at == "append":
+        monkeypatch.setattr(log, "_append", die)
+    elif at == "read_away":
+        monkeypatch.setattr("stratvisor.shim.logfile._read_away", die)
+    else:
+        write, skipped = log._write_record, at == "clear_record"
+
+        def sometimes(length: int, checksum: int) -> None:
+            if (length == 0) is skipped:
+                raise Killed
+            write(length, checksum)
+
+        monkeypatch.setattr(log, "_write_record", sometimes)
+    with pytest.raises(Killed):
+        log.pump(pipe.reader)
+    monkeypatch.undo()
+    monkeypatch.chdir(pipe.folder)
+    heir = pipe.open(STAMPED, resumed=True)
+    heir.recover(pipe.reader)
+    pipe.say(b"four\n")
+    heir.pump(pipe.reader)
+    stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} "
+    found = [re.sub(stamp, "", line.decode()) for line in pipe.lines()]
+    assert found == ["one", "two", "three", "four"]
+
+
+def test_a_successor_goes_on_in_the_newest_part(pipe: Pipe) -> None:
+    log = pipe.open(WIDE._replace(max_size=50))
+    pipe.say(b"".join(b"line %03d\n" % number for number in range(50)))
+    log.pump(pipe.reader)
+    heir = pipe.open(WIDE._replace(max_size=50), resumed=True)
+    assert heir.path == log.path
+    pipe.say(b"line 050\n")
+    heir.pump(pipe.reader)
+    assert pipe.lines() == [b"line %03d" % number for number in range(51)]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 256 KiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("no small file system can be mounted here: only root may")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("limits", [WIDE, STAMPED])
+def test_a_full_disk_costs_counted_bytes_and_never_blocks(
+    small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: Limits
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pipe = Pipe(small_disk)
+    log = pipe.open(limits)
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(b"x" * 150_000)
+    said = 0
+    for number in range(2_000):
+        line = b"line %04d %s\n" % (number, b"y" * 90)
+        pipe.say(line)
+        said += len(line)
+        log.pump(pipe.reader)
+    assert "No space left" in str(log.problem)
+    assert log.dropped > 0
+    ballast.unlink()
+    pipe.say(b"after\n")
+    log.pump(pipe.reader)
+    assert log.problem is None
+    text = pipe.text().decode()
+    lost = re.findall(r"\[stratvisor\] (\d+) bytes lost here: No space left on device\n", text)
+    assert sum(map(int, lost)) == log.dropped
+    assert text.rstrip().endswith("after")
+    kept = len(re.sub(r"\n?\[stratvisor\] .*\n", "", re.sub(r"(?m)^[\d-]{10} [\d:.]{12} ", "", text)))
+    assert said + len("after\n") - log.dropped <= kept + len(lost) + 1
+    log.close()
+    pipe.close()
+
+
+def test_what_retention_removes(tmp_path: Path) -> None:
+    def log(day: int, age_days: float, size: int = 10, strategy: str = "ema", part: str = "") -> str:
+        path = tmp_path / f"{strategy}_202611{day:02d}_091500_IST{part}.log"
+        path.write_bytes(b"x" * size)
+        os.utime(path, (10**9 - age_days * 86_400,) * 2)
+        return path.name
+
+    def prune(**limits: int) -> list[str]:
+        known = {"keep_files": 100, "keep_days": 100, "keep_total": 10**6} | limits
+        spare = "ema_20261109_091500_IST.log"
+        removed = lognames.prune(
+            str(tmp_path),
+            "ema",
+            keep_files=known["keep_files"],
+            keep_days=known["keep_days"],
+            keep_total=known["keep_total"],
+            now_s=10**9,
+            spare=spare,
+        )
+        return sorted(Path(path).name for path in removed)
+
+    others = [log(1, 999, strategy="ema_b"), log(1, 999, strategy="ema-b"), log(1, 999, strategy="a")]
+    first, second, third = log(1, 9), log(1, 8, part=".2"), log(2, 7)
+    log(9, 0)
+    assert prune() == []
+    assert prune(keep_days=8) == [first]
+    assert prune(keep_files=2) == [second]
+    assert prune(keep_total=15) == [third]
+    assert prune(keep_files=0, keep_days=0, keep_total=0) == []
+    assert all((tmp_path / name).exists() for name in others)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ema_20261123_091500_IST.log",
+        "ema_20261123_091500_IST-2.log",
+        "ema_20261123_091500_IST.3.log",
+        "ema_20261123_091500_IST-2.3.log",
+        "a_b-c_20261123_091500_UTC+0530.log",
+    ],
+)
+def test_a_name_survives_being_taken_apart(name: str) -> None:
+    parsed = lognames.parse(name)
+    assert parsed is not None
+    assert str(parsed) == name
+
+
+@pytest.mark.parametrize("name", ["ema.log", "ema_2026_09_IST.log", "ema_20261123_091500_IST.log.gz", "x"])
+def test_other_files_are_no_logs_of_ours(name: str) -> None:
+    assert lognames.parse(name) is None
+
+
+def test_zones_without_a_name_are_written_by_their_offset() -> None:
+    assert [lognames.zone_name(name) for name in ("IST", "+04", "-0330")] == ["IST", "UTC+04", "UTC-0330"]
