@@ -20,6 +20,14 @@ class Event:
     id: str | None
 
 
+async def heartbeat(answer: aiohttp.ClientResponse) -> None:
+    """Wait for a sign that the stream lives and has nothing to tell."""
+    async with asyncio.timeout(DEADLINE_S):
+        while (line := await answer.content.readline()) != b": still here\n":
+            assert line, "the stream has ended"
+            assert not line.startswith(b"data"), line
+
+
 async def next_event(answer: aiohttp.ClientResponse) -> Event | None:
     """The next event of a stream; None: the stream has ended. Comments are passed over."""
     fields: dict[str, str] = {}

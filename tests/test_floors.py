@@ -15,7 +15,7 @@ for _floor, _names in enumerate(
     (
         "spec state machine cron windows timeline why view wording",
         "config settings schema reading.*",
-        "ports clock tasks runner.* shim.* store kept history history_db history_rows logs watch quiet usage provenance",
+        "ports clock tasks runner.* shim.* store kept last_good history history_db history_rows logs watch quiet usage provenance",
         "supervisor recorder reloading metering retention newsroom news_socket host daemon http.* cli.* __main__",
     )
 ):

@@ -71,6 +71,11 @@ def parse(strategy: str, text: bytes, file: str, settings: Settings) -> Spec | t
     return draft.finish(strategy, draft.read(text, file, settings.defaults), settings)
 
 
+def recall(strategy: str, text: bytes, settings: Settings) -> Spec | None:
+    """A version that was good once, though its script may be gone by now; None: it is not good by itself."""
+    return draft.recall(strategy, draft.read(text, strategy, settings.defaults), settings)
+
+
 def read(home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
     """All of conf.d, once. Who reads it again and again keeps a `Reader`."""
     return Reader().read(home, settings, last_good)

@@ -19,11 +19,12 @@ import sys
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
-from stratvisor import reloading, schema, settings
+from stratvisor import reloading, schema
 from stratvisor.clock import SystemClock, boot_id
 from stratvisor.history import History
 from stratvisor.host import LocalHost
 from stratvisor.kept import from_kept
+from stratvisor.last_good import LastGood
 from stratvisor.metering import Meter
 from stratvisor.news_socket import NewsSocket
 from stratvisor.newsroom import Newsroom
@@ -36,7 +37,6 @@ from stratvisor.state import Ended
 from stratvisor.store import Store, StoreTooNew
 from stratvisor.supervisor import Supervisor
 from stratvisor.tasks import Tasks
-from stratvisor.watch import Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,7 @@ def run(home: Path, *, verbose: bool = False) -> int:
     """Be the daemon of this home until told to end. Returns the exit code."""
     try:
         lock = take_home(home)
-        known, _problems = settings.read(home)
+        known = LastGood(home).settings()
         prepare(home, "debug" if verbose else known.logging.level)
     except (HomeBusy, OSError) as error:
         sys.stderr.write(f"cannot start: {error}\n")
@@ -152,7 +152,14 @@ class Daemon:
         stack.callback(self._supervisor.close)
         stack.push_async_callback(self._tasks.close)
         stack.callback(self._newsroom.close)
-        self._reloader = reloading.Reloader(self._known, self._supervisor, self._recorder, clock, self._tasks)
+        self._reloader = reloading.Reloader(
+            known=self._known,
+            last_good=LastGood(home),
+            supervisor=self._supervisor,
+            recorder=self._recorder,
+            clock=clock,
+            tasks=self._tasks,
+        )
         self._host = LocalHost(
             home=home,
             clock=clock,
@@ -190,6 +197,8 @@ class Daemon:
         """Everything that no strategy waits for."""
         home = self._home
         stack.enter_context(NewsSocket(home / "run", self._heard))
+        from stratvisor.watch import Watcher  # noqa: PLC0415  the same
+
         watched = [home / "conf.d", home / "strategies", home / "stratvisor.toml"]
         watcher = Watcher(watched, self._reloader.poke)
         stack.callback(watcher.close)

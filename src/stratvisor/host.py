@@ -177,7 +177,9 @@ class LocalHost:
             raise Refused(f"the history cannot be read now: {error}") from error
         if not found and strategy not in self._ids():
             raise self._unknown(strategy)
-        return found
+        entry = self._supervisor.entries.get(strategy)
+        zone = ZoneInfo(entry.spec.timezone if entry else self._reloader.settings.timezone)
+        return [view.run_json(run, zone) for run in found]
 
     def log_files(self, strategy: str) -> Sequence[Path]:
         """See `ports.Host`. Logs outlive a strategy too."""

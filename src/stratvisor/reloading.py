@@ -2,8 +2,7 @@
 
 Knows the files and the rules of a reload: read once everything has been quiet, keep the last good
 version of a bad file, change nothing that did not change, and never take an emptied conf.d for the
-wish to stop everything. What a good file said is kept as run/ID/conf.yaml, so that the last good
-version outlives the daemon too.
+wish to stop everything.
 """
 
 from __future__ import annotations
@@ -17,14 +16,15 @@ from stratvisor import config, machine, settings, view
 from stratvisor.clock import pause
 from stratvisor.provenance import script_sha256
 from stratvisor.quiet import Quiet, git_is_busy
-from stratvisor.spec import Process, Spec
+from stratvisor.spec import OnChange, Process, Spec
 from stratvisor.state import Because, Launch, Look, Removed, State, Stopping
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from stratvisor.config import Config
+    from stratvisor.last_good import LastGood
     from stratvisor.ports import Clock, Found, Json
     from stratvisor.recorder import Recorder
     from stratvisor.settings import Settings
@@ -43,13 +43,16 @@ class Reloader:
 
     def __init__(
         self,
+        *,
         known: Settings,
+        last_good: LastGood,
         supervisor: Supervisor,
         recorder: Recorder,
         clock: Clock,
         tasks: Tasks,
     ) -> None:
         self.settings = known
+        self._last_good = last_good
         self.problems: tuple[Problem, ...] = ()
         self.broken: dict[str, tuple[Problem, ...]] = {}
         """Strategies whose file is bad from the first."""
@@ -64,7 +67,6 @@ class Reloader:
         self._quiet = Quiet()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Lock()
-        self._kept: dict[str, bytes] = {}
         self._seen: dict[str, tuple[int, int, int]] = {}
 
     # When to look.
@@ -119,7 +121,7 @@ class Reloader:
             if self.refused is None:
                 plan["refused"] = None
                 changed |= self._apply(read)
-                await asyncio.to_thread(self._keep_good, read.sources)
+                await asyncio.to_thread(self._last_good.keep, read.sources)
             await self._check_stale()
             if changed or by is not None:
                 log.info("reload by %s: %s", by or "the watcher", _told(plan))
@@ -132,7 +134,7 @@ class Reloader:
         A live run whose file is gone is taken on to be stopped, unless all files are gone.
         """
         there = kept.keys() | live.keys()
-        last_good = await asyncio.to_thread(read_good, self._home, there, self.settings)
+        last_good = await asyncio.to_thread(self._last_good.strategies, there, self.settings)
         self.settings, read = await self._read(last_good)
         self._note_problems(read)
         self.refused = self._why_refused(read, sorted(live))
@@ -140,9 +142,9 @@ class Reloader:
             self._supervisor.adopt(spec, kept.get(name, State()))
         for name in live.keys() - read.strategies.keys():
             spec = last_good.get(name) or _stand_in(live[name])
-            state = kept.get(name, State())
-            self._supervisor.adopt(spec, replace(state, removed=self.refused is None))
-        self._tasks.spawn(asyncio.to_thread(self._keep_good, read.sources), "keep good config")
+            gone = self.refused is None and name not in read.bad
+            self._supervisor.adopt(spec, replace(kept.get(name, State()), removed=gone))
+        self._tasks.spawn(asyncio.to_thread(self._last_good.keep, read.sources), "keep good config")
 
     async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
         if last_good is None:
@@ -154,6 +156,8 @@ class Reloader:
         known, problems = settings.read(self._home)
         if problems:
             known = self.settings
+        else:
+            self._last_good.keep_settings()
         read = self._reader.read(self._home, known, last_good)
         return known, replace(read, problems=(*problems, *read.problems))
 
@@ -224,17 +228,6 @@ class Reloader:
                 log.warning("%s", problem)
         return changed
 
-    def _keep_good(self, sources: Mapping[str, bytes]) -> None:
-        """Keep each good file's text beside its runs; forget those whose files are gone."""
-        for name, text in sources.items():
-            if self._kept.get(name) != text:
-                try:
-                    write_good(self._home, name, text)
-                except OSError as error:
-                    log.warning("cannot keep the last good version of %s: %s", name, error)
-                    continue
-                self._kept[name] = text
-
     async def _check_stale(self) -> None:
         """Whether a live run's script is still what it began with. Looked at only where the file changed."""
         for name, entry in list(self._supervisor.entries.items()):
@@ -249,38 +242,17 @@ class Reloader:
             entry.facts = replace(entry.facts, stale=digest != entry.facts.script_sha256)
 
 
-def good_path(home: Path, strategy: str) -> Path:
-    """Where the last good version of a strategy's file is kept."""
-    return home / "run" / strategy / "conf.yaml"
-
-
-def write_good(home: Path, strategy: str, text: bytes) -> None:
-    """Keep a good version, by rename."""
-    path = good_path(home, strategy)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_suffix(".new")
-    draft.write_bytes(text)
-    draft.chmod(0o600)
-    draft.rename(path)
-
-
-def read_good(home: Path, strategies: Iterable[str], known: Settings) -> dict[str, Spec]:
-    """The last good versions of these strategies, as far as they are there and still good."""
-    found = {}
-    for strategy in strategies:
-        try:
-            text = good_path(home, strategy).read_bytes()
-        except OSError:
-            continue
-        spec = config.parse(strategy, text, f"run/{strategy}/conf.yaml", known)
-        if not isinstance(spec, tuple):
-            found[strategy] = spec
-    return found
-
-
 def _stand_in(found: Found) -> Spec:
-    """For a live run of which no file tells any more: enough to stop it by the plan it was told."""
-    return Spec(found.strategy, Process(command=("gone",)), title=found.strategy, stop=found.run.told.plan)
+    """For a live run of which no good file tells any more: it goes on, or is stopped by its own plan."""
+    told = found.run.told
+    return Spec(
+        found.strategy,
+        Process(command=("gone",)),
+        title=found.strategy,
+        stop=told.plan,
+        logs=told.logs,
+        on_change=OnChange.NEXT_RUN,
+    )
 
 
 def _verb(before: State, after: State, *, launched: bool) -> str | None:

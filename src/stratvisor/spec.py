@@ -35,6 +35,15 @@ RESERVED_IDS = frozenset({"all"})
 DAY_NAMES = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 """Index is `date.weekday()`."""
 
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+"""How numeric libraries are told of `limits.threads`."""
+
 
 class RestartWhen(StrEnum):
     """When a run that ended by itself is followed by another inside the same window."""

@@ -7,6 +7,7 @@ them are always there. Instants stand in ISO 8601 with the strategy's offset; se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, assert_never
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,6 @@ from stratvisor.windows import position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
 Json = dict[str, Any]
 
@@ -160,6 +160,13 @@ def exit_json(end: Exit | None, zone: ZoneInfo) -> Json | None:
         "at": _iso(end.at, zone),
         "run": end.run,
     }
+
+
+def run_json(run: Json, zone: ZoneInfo) -> Json:
+    """A row of the history, with its instants in the strategy's zone and its signal by name."""
+    times = {key: _iso(datetime.fromisoformat(run[key]), zone) for key in ("began", "ended") if run[key]}
+    number = run["signal"]
+    return {**run, **times, "signal": None if number is None else why.signal_name(number)}
 
 
 def hold_json(hold: Hold | None, zone: ZoneInfo) -> Json | None:

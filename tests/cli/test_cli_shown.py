@@ -58,8 +58,7 @@ def test_a_moment_beside_another_has_its_date_where_that_differs_on_its_own_cloc
     [
         ({"code": 1, "signal": None, "cause": None}, "exit 1"),
         ({"code": None, "signal": "SIGTERM", "cause": None}, "SIGTERM"),
-        ({"code": None, "signal": 9, "cause": "its memory"}, "SIGKILL: its memory"),
-        ({"code": None, "signal": 40, "cause": None}, "signal 40"),
+        ({"code": None, "signal": "SIGKILL", "cause": "its memory"}, "SIGKILL: its memory"),
         ({"code": None, "signal": None, "cause": "nobody saw it"}, "unknown: nobody saw it"),
     ],
 )

@@ -71,7 +71,7 @@ def test_runs_are_a_table_newest_first(daemon: FakeDaemon) -> None:
     )
     runs = [
         run(5, **open_end),
-        run(4, code=None, signal=9, cause="memory 1.1GB over 1GB", failed=True),
+        run(4, code=None, signal="SIGKILL", cause="memory 1.1GB over 1GB", failed=True),
         run(3, code=1, last_line="ValueError: x\x1b[2J", failed=True, dirty=True),
         run(2, stopped="window"),
         run(1, code=None, unknown=True, cause="nobody saw it end"),

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stratvisor.http.pages import local_path
+
 if TYPE_CHECKING:
     import aiohttp
 
@@ -179,6 +181,15 @@ async def test_a_form_leads_back_to_a_page_of_ours(
     ) as answer:
         assert answer.status == 303
         assert answer.headers["Location"] == leads_to
+
+
+@pytest.mark.parametrize("base", ["", "/python"])
+@pytest.mark.parametrize(
+    "path", ["//evil.example/", "/\\evil.example/", "/a\\b", "https://evil.example", "a", "", None]
+)
+def test_no_foreign_page_is_local(base: str, path: str | None) -> None:
+    assert local_path(path, base) is None
+    assert local_path(f"{base}/x?y=1", base) == f"{base}/x?y=1"
 
 
 async def test_a_refusal_is_a_page_too(client: aiohttp.ClientSession) -> None:

@@ -15,10 +15,13 @@ from streams import next_event
 from waiting import DEADLINE_S, until_async
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     import aiohttp
 
     from fake_host import FakeHost
     from serving import Served
+    from stratvisor.ports import News
 
 
 async def test_news_come_as_they_happen(client: aiohttp.ClientSession, host: FakeHost) -> None:
@@ -96,6 +99,14 @@ async def test_a_client_that_never_reads_is_dropped_and_slows_nobody(
     here: Served, client: aiohttp.ClientSession, host: FakeHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "WRITE_S", 0.05)
+    listen = host.news
+    kept = []  # or its end could be the collector's work
+
+    def news(after: int | None) -> AsyncIterator[News]:
+        kept.append(listen(after))
+        return kept[-1]
+
+    monkeypatch.setattr(host, "news", news)
     deaf = socket.socket(socket.AF_UNIX)
     deaf.connect(str(here.path))
     with deaf:

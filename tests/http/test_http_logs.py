@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fake_host import FakeHost, at, run
-from stratvisor.http import logbook
-from streams import next_event
+from stratvisor.http import logbook, sse
+from stratvisor.logs import Position, forward
+from streams import heartbeat, next_event
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import aiohttp
 
 FIRST = "ema_20261123_091500_IST"
@@ -198,9 +201,13 @@ async def test_following_a_run_that_is_over_ends(client: aiohttp.ClientSession) 
     ]
 
 
-async def test_following_a_run_to_its_end(client: aiohttp.ClientSession, host: FakeHost, logs: Path) -> None:
+async def test_following_a_run_to_its_end(
+    client: aiohttp.ClientSession, host: FakeHost, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "HEARTBEAT_S", 0.01)
     async with client.get("/python/logs/ema?follow=1&run=2&tail=1") as answer:
         assert await next_event(answer) is not None
+        await heartbeat(answer)
         with (logs / f"{SECOND}.log").open("a") as file:
             file.write("last words")
         (logs / "ema_20261123_111500_IST.log").write_text("not of this run\n")
@@ -212,6 +219,29 @@ async def test_following_a_run_to_its_end(client: aiohttp.ClientSession, host: F
         assert event is not None
         assert event.kind == "end"
         assert await next_event(answer) is None
+
+
+async def test_lines_that_a_run_prints_as_it_ends_are_told(
+    client: aiohttp.ClientSession, host: FakeHost, logs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It prints and ends between a look at its log and the question whether it lives."""
+
+    def look(paths: Sequence[Path], position: Position) -> tuple[list[str], Position]:
+        found = forward(paths, position)
+        if not found[0] and host.strategies["ema"]["pid"] is not None:
+            with (logs / f"{SECOND}.log").open("a") as file:
+                file.write("last line\n")
+            host.strategies["ema"]["pid"] = None
+        return found
+
+    monkeypatch.setattr("stratvisor.logs.forward", look)
+    async with client.get(f"/python/logs/ema?follow=1&run=2&from={SECOND}.log:0") as answer:
+        told = [await next_event(answer) for _ in range(3)]
+    assert [event.data for event in told if event] == [
+        {"lines": ["begin again", "BUY 2"]},
+        {"lines": ["last line"]},
+        {"run": SECOND},
+    ]
 
 
 async def test_following_before_there_is_anything(client: aiohttp.ClientSession, logs: Path) -> None:

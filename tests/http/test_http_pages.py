@@ -203,7 +203,7 @@ def test_the_history_is_shown_on_the_local_clock() -> None:
             "killed by SIGKILL: memory 1.1GB over its limit 1GB",
         ),
         (
-            {"code": None, "signal": 15, "cause": None, "stopped": "window"},
+            {"code": None, "signal": "SIGTERM", "cause": None, "stopped": "window"},
             "killed by SIGTERM: its window has ended",
         ),
         (

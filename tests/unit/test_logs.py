@@ -218,8 +218,9 @@ def test_grep_finds_lines_with_their_places(tmp_path: Path) -> None:
     assert logs.grep(files, "B.Y", 10) == []
 
 
-def test_grep_finds_what_lies_across_two_reads(tmp_path: Path) -> None:
-    line = b"z" * (CHUNK - 3) + b"needle" + b"z" * CHUNK
+@pytest.mark.parametrize("place", [count * CHUNK - back for count in (1, 2, 3) for back in range(7)])
+def test_grep_finds_what_lies_across_two_reads(tmp_path: Path, place: int) -> None:
+    line = b"z" * place + b"needle" + b"z" * CHUNK
     files = write(tmp_path, first=b"one\n" + line + b"\nneedle\n")
     found = logs.grep(files, "needle", 10)
     assert [match.line for match in found] == [2, 3]

@@ -134,3 +134,13 @@ def test_a_file_that_is_bad_from_the_first_is_an_error_that_quotes_it() -> None:
     assert broken["state"] == "error"
     assert "conf.d/ema.yaml:8:3: restart.polcy: unknown key; did you mean 'policy'?" in broken["why"]
     assert broken["problems"] == [view.problem_json(PROBLEM)]
+
+
+def test_a_run_of_the_history_is_told_in_the_strategys_zone() -> None:
+    row = {"run": 3, "began": "2026-11-23T03:45:00+00:00", "ended": None, "signal": 9, "code": None}
+    assert view.run_json(row, ZoneInfo("Asia/Kolkata")) == {
+        **row,
+        "began": "2026-11-23T09:15:00.000+05:30",
+        "signal": "SIGKILL",
+    }
+    assert view.run_json({**row, "signal": None}, ZoneInfo("UTC"))["signal"] is None

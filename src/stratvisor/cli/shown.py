@@ -5,7 +5,6 @@ Pure: text in, text out. What is null shows as nothing.
 
 from __future__ import annotations
 
-import signal
 from datetime import datetime
 from typing import Any
 
@@ -71,20 +70,10 @@ def ending(end: dict[str, Any]) -> str:
     """How a run ended: its code or signal, and the cause where that says more."""
     how = f"exit {end['code']}"
     if end["signal"] is not None:
-        how = _signal_name(end["signal"])
+        how = str(end["signal"])
     elif end["code"] is None:
         how = "unknown"
     return clean(f"{how}: {end['cause']}" if end["cause"] else how)
-
-
-def _signal_name(given: str | int) -> str:
-    """A live strategy's state has the name of a signal, its history the number."""
-    if isinstance(given, str):
-        return given
-    try:
-        return signal.Signals(given).name
-    except ValueError:  # a real-time signal
-        return f"signal {given}"
 
 
 def problem_line(problem: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratvisor.state import Because
-from stratvisor.why import BECAUSE, signal_name
+from stratvisor.why import BECAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,7 +99,7 @@ def ending(end: Json) -> str:
     if end["code"] is not None:
         told = f"exit {end['code']}"
     elif signal is not None:
-        told = f"killed by {signal_name(signal) if isinstance(signal, int) else signal}"
+        told = f"killed by {signal}"
     elif end.get("unknown"):
         told = "nobody saw it end"
     else:

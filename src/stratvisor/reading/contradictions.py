@@ -14,6 +14,7 @@ from stratvisor.reading.values import duration_text, size_text
 from stratvisor.spec import (
     DAY,
     MILLISECOND,
+    THREAD_VARIABLES,
     GiveUp,
     Logs,
     Process,
@@ -27,15 +28,6 @@ from stratvisor.spec import (
 if TYPE_CHECKING:
     from stratvisor.reading.keys import At, Facts, Place
     from stratvisor.reading.nodes import Mark
-
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
-"""What `limits.threads` sets."""
 
 
 def note(facts: Facts, at: At) -> None:

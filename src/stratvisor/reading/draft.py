@@ -54,6 +54,15 @@ def finish(strategy: str, drafted: Draft, settings: Settings) -> Spec | tuple[Pr
     return _spec(strategy, drafted.facts, variables, settings)
 
 
+def recall(strategy: str, drafted: Draft, settings: Settings) -> Spec | None:
+    """The strategy as it was when its text was good; what it relies on outside may be missing by now."""
+    if drafted.findings.problems:
+        return None
+    findings = replace(drafted.findings, problems=[])
+    variables = surroundings.note(drafted.facts, At(findings), settings.home)
+    return _spec(strategy, drafted.facts, variables, settings)
+
+
 def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings) -> Spec:
     own: dict[str, Any] = {"title": strategy, "timezone": settings.timezone} | facts.of(Spec)
     schedule = own.get("schedule")

@@ -14,9 +14,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from stratvisor.reading import env_file, source
-from stratvisor.reading.contradictions import THREAD_VARIABLES
 from stratvisor.reading.grammar import Elsewhere
-from stratvisor.spec import Process
+from stratvisor.spec import THREAD_VARIABLES, Process
 from stratvisor.wording import nearest, quoted
 
 if sys.platform != "win32":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratvisor.ports import LaunchOrder, LaunchRefused
 from stratvisor.shim import ending
-from stratvisor.spec import SECOND, Process
+from stratvisor.spec import SECOND, THREAD_VARIABLES, Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
 
 
 def spec_json(home: Path, order: LaunchOrder, log: str, began: datetime) -> dict[str, Any]:
