@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-for _folder in ("", "unit", "contract", "integration", "http", "browser", "../docs"):
-    sys.path.insert(0, str(Path(__file__).parent / _folder))  # helpers stand beside the tests
+TESTS = Path(__file__).parent
+for _folder in (TESTS / "support", TESTS, TESTS / "unit", TESTS.parent / "docs"):
+    sys.path.insert(0, str(_folder))  # helpers are imported by their own names
 
 
 @pytest.fixture

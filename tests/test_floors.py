@@ -15,8 +15,10 @@ for _floor, _names in enumerate(
     (
         "spec state machine cron windows timeline why view wording",
         "config settings schema reading.*",
-        "ports clock tasks runner.* shim.* store kept last_good history history_db history_rows logs watch quiet usage provenance",
-        "supervisor recorder reloading metering retention newsroom news_socket host daemon http.* cli.* __main__",
+        """ports clock tasks runner.* shim.* store kept last_good history history_db history_rows
+        logs watch quiet usage provenance""",
+        """supervisor recorder reloading metering retention newsroom news_socket host daemon
+        http.* cli.* __main__""",
     )
 ):
     FLOORS.update(dict.fromkeys(_names.split(), _floor))

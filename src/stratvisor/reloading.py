@@ -122,6 +122,7 @@ class Reloader:
                 plan["refused"] = None
                 changed |= self._apply(read)
                 await asyncio.to_thread(self._last_good.keep, read.sources)
+            self._show_problems()
             await self._check_stale()
             if changed or by is not None:
                 log.info("reload by %s: %s", by or "the watcher", _told(plan))
@@ -134,7 +135,12 @@ class Reloader:
         A live run whose file is gone is taken on to be stopped, unless all files are gone.
         """
         there = kept.keys() | live.keys()
-        last_good = await asyncio.to_thread(self._last_good.strategies, there, self.settings)
+        last_good = {
+            name: _unchanged(spec, live.get(name))
+            for name, spec in (
+                await asyncio.to_thread(self._last_good.strategies, there, self.settings)
+            ).items()
+        }
         self.settings, read = await self._read(last_good)
         self._note_problems(read)
         self.refused = self._why_refused(read, sorted(live))
@@ -144,6 +150,7 @@ class Reloader:
             spec = last_good.get(name) or _stand_in(live[name])
             gone = self.refused is None and name not in read.bad
             self._supervisor.adopt(spec, replace(kept.get(name, State()), removed=gone))
+        self._show_problems()
         self._tasks.spawn(asyncio.to_thread(self._last_good.keep, read.sources), "keep good config")
 
     async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
@@ -211,11 +218,14 @@ class Reloader:
             self._supervisor.remove(name)
         for spec in changed:
             self._supervisor.put(spec)
-        for name, entry in entries.items():
-            own = self.broken.get(name) or _of(self.problems, name)
+        return bool(gone or changed)
+
+    def _show_problems(self) -> None:
+        """Beside each strategy, those of its file."""
+        for name, entry in self._supervisor.entries.items():
+            own = _of(self.problems, name)
             if entry.facts.problems != own:
                 entry.facts = replace(entry.facts, problems=own)
-        return bool(gone or changed)
 
     def _note_problems(self, read: Config) -> bool:
         changed = self.problems != read.problems
@@ -240,6 +250,12 @@ class Reloader:
             self._seen[name] = mark
             digest = await asyncio.to_thread(script_sha256, self._home / script)
             entry.facts = replace(entry.facts, stale=digest != entry.facts.script_sha256)
+
+
+def _unchanged(spec: Spec, found: Found | None) -> Spec:
+    """A last good version whose env_file may be gone by now: no edit that restarts what runs well."""
+    same = found is None or found.run.fingerprint == spec.process.fingerprint
+    return spec if same else replace(spec, on_change=OnChange.NEXT_RUN)
 
 
 def _stand_in(found: Found) -> Spec:

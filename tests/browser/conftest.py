@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 from playwright.async_api import async_playwright
-
 from sample_day import trading_day
 from serving import Served, served
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
-
     from fake_host import FakeHost
+    from playwright.async_api import Browser
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (

@@ -6,17 +6,16 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from sample_day import EMA_LOG, WICKED_LINE
-from stratvisor.http import logbook, sse
 from waiting import until_async
+
+from stratvisor.http import logbook, sse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Browser, Page
-
     from fake_host import FakeHost
+    from playwright.async_api import Browser, Page
     from serving import Served
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, strategy
 
 

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
-
 from serving import TOKEN
+
 from stratvisor.http import access
 from stratvisor.http.app import build
 from stratvisor.http.doors import CODE_NS, SESSION_NS

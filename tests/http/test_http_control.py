@@ -12,7 +12,6 @@ from stratvisor.http.pages import local_path
 
 if TYPE_CHECKING:
     import aiohttp
-
     from fake_host import FakeHost
 
 PAGE = {"Accept": "text/html"}

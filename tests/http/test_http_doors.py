@@ -7,8 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
-
 from serving import TOKEN, FakeClock
+
 from stratvisor.http import doors
 from stratvisor.http.apitoken import KeyProblem, api_token
 from stratvisor.http.doors import Doors

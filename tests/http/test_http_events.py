@@ -8,19 +8,19 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fake_host import NOW
-from stratvisor.http import sse
 from streams import next_event
 from waiting import DEADLINE_S, until_async
+
+from stratvisor.http import sse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     import aiohttp
-
     from fake_host import FakeHost
     from serving import Served
+
     from stratvisor.ports import News
 
 

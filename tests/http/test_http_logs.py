@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fake_host import FakeHost, at, run
+from streams import heartbeat, next_event
+
 from stratvisor.http import logbook, sse
 from stratvisor.logs import Position, forward
-from streams import heartbeat, next_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,6 +86,19 @@ async def test_logs_outlive_their_strategy(client: aiohttp.ClientSession, host: 
     assert await lines(client, "tail=1&run=1") == ["end of run 1"]
     async with client.get("/python/logs/ema", headers=PAGE) as answer:
         assert answer.status == 200
+
+
+async def test_reading_logs_and_starting_strategies_do_not_wait_for_each_other(
+    client: aiohttp.ClientSession,
+) -> None:
+    """What starts strategies uses the loop's own threads: all of them may be busy, and none is ours."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    go_on = threading.Event()
+    busy = loop.run_in_executor(None, go_on.wait)
+    assert await lines(client, "tail=1") == ["BUY 2"]
+    go_on.set()
+    await busy
 
 
 async def test_grep(client: aiohttp.ClientSession) -> None:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from serving import TOKEN, FakeClock
+
 from stratvisor.http.app import build
 from stratvisor.http.doors import Doors
 from stratvisor.http.front import FRONT
@@ -16,7 +16,6 @@ from stratvisor.http.openapi import describe
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp import web
-
     from fake_host import FakeHost
 
 

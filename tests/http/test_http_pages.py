@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from fake_host import NOW, FakeHost, at, strategy
 from sample_day import trading_day
+
 from stratvisor.http import formats
 from stratvisor.http.picture import picture
 
@@ -188,6 +188,13 @@ def test_sizes(count: float | None, text: str) -> None:
 )
 def test_moments(iso: str | None, text: str) -> None:
     assert formats.moment(iso, NOW.isoformat()) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, formats.NONE), (0.0126, "0.01s"), (9.5, "9.50s"), (75, "1m 15s")]
+)
+def test_cpu_times(seconds: float | None, text: str) -> None:
+    assert formats.cpu(seconds) == text
 
 
 def test_the_history_is_shown_on_the_local_clock() -> None:

@@ -10,20 +10,19 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-
 from serving import TOKEN, FakeClock, served
+from waiting import until_async
+
 from stratvisor.http import server
 from stratvisor.http.app import build
 from stratvisor.http.doors import Doors
 from stratvisor.http.server import serve
 from stratvisor.http.unixsocket import UnixSocket
-from waiting import until_async
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohttp import web
-
     from fake_host import FakeHost
     from serving import Served
 

@@ -7,7 +7,6 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fake_host import FakeHost, at, run, strategy
 
 if TYPE_CHECKING:
@@ -84,6 +83,17 @@ async def test_head_goes_where_get_does(client: aiohttp.ClientSession, path: str
     async with client.head(path) as answer:
         assert answer.status == 200
         assert await answer.read() == b""
+
+
+async def test_one_whose_file_is_bad_from_the_first(client: aiohttp.ClientSession, host: FakeHost) -> None:
+    problem = {"file": "conf.d/bad.yaml", "line": 2, "column": 1, "key": "", "message": "unknown key"}
+    host.strategies["bad"] = strategy("bad", "error", run=None, since=None, problems=[problem])
+    for name in ("status", "why", "next", "runs", "logs"):
+        for headers in ({}, PAGE):
+            async with client.get(f"/python/{name}/bad", headers=headers) as answer:
+                assert answer.status == 200, name
+    async with client.get("/python/next/bad") as answer:
+        assert (await answer.json())["next"] == []
 
 
 async def test_readiness(client: aiohttp.ClientSession, host: FakeHost) -> None:

@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from instance import Instance, alive, instance, numbers
-
 from waiting import until
 
 QUICK = """
@@ -451,3 +450,73 @@ def test_history_knows_every_run(host: Instance) -> None:
     assert run["cpu_s"] > 0
     assert run["peak_memory"] > 0
     assert run["log"].startswith("log/strategies/ema_")
+
+
+# What was good outlives the daemon.
+
+
+def test_a_vanished_script_and_a_restart_of_the_daemon_stop_nothing(host: Instance) -> None:
+    script = host.home / "strategies" / "own.py"
+    shutil.copy(Path(__file__).parent.parent / "children" / "wicked.py", script)
+    (host.home / "variables").write_text("SYMBOL=SBIN\n")
+    (host.home / "conf.d" / "own.yaml").write_text(
+        "script: strategies/own.py\nargs: [steady]\nenv_file: variables\n"
+    )
+    host.up()
+    pid = host.pid("own")
+    aside = script.rename(host.home / "aside.py")
+    (host.home / "variables").unlink()
+    host.again()
+    assert host.pid("own") == pid
+    assert host.show("own")["problems"]
+    os.kill(pid, signal.SIGKILL)
+    why = host.until_state("own", "backoff")["why"]
+    assert "its script strategies/own.py is missing" in why or "killed by SIGKILL" in why
+    aside.rename(script)
+    (host.home / "variables").write_text("SYMBOL=SBIN\n")
+    host.until_new_pid("own", pid)
+
+
+def test_a_slip_in_stratvisor_toml_takes_the_defaults_from_nobody(host: Instance) -> None:
+    toml = host.home / "stratvisor.toml"
+    good = '[http]\nport = 0\n[defaults.env]\nSYMBOL = "SBIN"\n'
+    toml.write_text(good)
+    host.write("ema", "environment")
+    host.write("steady", "steady")
+    host.up()
+    pid = host.pid("steady")
+    host.until_printed("ema", "SYMBOL=SBIN")
+    toml.write_text(good.replace("SBIN", "INFY") + "[http2]\n")
+    problems = host.post("reload")["problems"]
+    assert [problem["file"] for problem in problems] == ["stratvisor.toml"]
+    assert host.pid("steady") == pid
+    host.again()
+    assert host.pid("steady") == pid
+    assert host.get("status")["problems"][0]["file"] == "stratvisor.toml"
+
+
+# Disks and folders.
+
+
+def test_a_log_folder_that_takes_no_file_is_said_and_tried_again(host: Instance) -> None:
+    (host.home / "log").mkdir()
+    blocked = host.home / "log" / "strategies"
+    blocked.write_text("not a folder")
+    host.write("ema", "steady")
+    host.up()
+    why = host.until_state("ema", "backoff")["why"]
+    assert why.startswith("cannot start: ")
+    assert "log/strategies" in why
+    assert host.show("ema")["restarts"] == 0
+    blocked.unlink()
+    host.until_state("ema", "running")
+
+
+def test_two_strategies_of_like_names_keep_their_own_logs(host: Instance) -> None:
+    host.write("a", "lines", "3")
+    host.write("a_b", "lines", "4")
+    host.up()
+    host.until_state("a", "exited")
+    host.until_state("a_b", "exited")
+    assert [len(host.get(f"logs/{name}")["files"]) for name in ("a", "a_b")] == [1, 1]
+    assert (len(host.printed("a")), len(host.printed("a_b"))) == (3, 4)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 from runs import GO_ON, SHORT, Runs, running, soon, stop_order, wicked
+from waiting import alive, until_async
 
 from stratvisor.ports import LaunchRefused
 from stratvisor.shim import rundir
 from stratvisor.spec import SECOND, Logs, Stop, StopTo
 from stratvisor.state import Because
-from waiting import alive, until_async
 
 
 async def test_every_line_of_a_fast_run_and_its_code_are_there(home: Path) -> None:
@@ -175,10 +175,10 @@ async def test_stop_sends_each_signal_in_turn_then_kills(home: Path) -> None:
     async with running(home) as runs:
         await runs.launch(wicked("on_signal"))
         await runs.until_printed("listening")
-        finished = await runs.stop(Stop(signals=("INT", "TERM"), timeout_ns=SECOND // 5))
+        finished = await runs.stop(Stop(signals=("INT", "TERM"), timeout_ns=SECOND))
         assert finished.exit.signal == signal.SIGKILL
         assert finished.exit.stopped is Because.HELD
-        assert finished.exit.ran_ns >= 2 * SECOND // 5
+        assert finished.exit.ran_ns >= 2 * SECOND
         assert [line for line in runs.printed() if line.startswith("got")] == ["got SIGINT", "got SIGTERM"]
 
 

@@ -58,6 +58,11 @@ def span(seconds: float | None) -> str:
     return f"{days}d {hours % 24}h" if days else f"{hours}h {minutes % 60:02}m"
 
 
+def cpu(seconds: float | None) -> str:
+    """CPU time, which is often less than a second."""
+    return f"{seconds:.2f}s" if seconds is not None and seconds < 10 else span(seconds)
+
+
 def size(count: float | None) -> str:
     """Bytes, in steps of a thousand, as the configuration counts them."""
     if count is None:
@@ -86,7 +91,7 @@ def moment(iso: str | None, now: str, *, seconds: bool = False) -> str:
 
 
 def local(iso: str | None, now: str) -> str:
-    """An instant of the history, which is in UTC, on the wall clock of `now`."""
+    """An instant of any zone on the wall clock of `now`."""
     if iso is None:
         return NONE
     at = datetime.fromisoformat(iso).astimezone(datetime.fromisoformat(now).tzinfo)
@@ -123,6 +128,7 @@ def unique_problems(problems: Iterable[Json]) -> list[Json]:
 
 FILTERS: dict[str, Any] = {
     "span": span,
+    "cpu": cpu,
     "size": size,
     "percent": percent,
     "moment": moment,

@@ -7,7 +7,6 @@ request is compared with them and never becomes a path.
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -63,7 +62,7 @@ async def show(request: web.Request, asked: Asked) -> web.StreamResponse:
 
 
 async def _tail(request: web.Request, lines: int, files: Sequence[Path]) -> web.Response:
-    found = await asyncio.to_thread(logs.tail, files, lines)
+    found = await front(request).read(logs.tail, files, lines)
     told = [*found.lines, found.partial][-lines:] if found.partial and lines else found.lines
     if _wants_text(request):
         return web.Response(text="".join(f"{line}\n" for line in told))
@@ -72,7 +71,7 @@ async def _tail(request: web.Request, lines: int, files: Sequence[Path]) -> web.
 
 
 async def _grep(request: web.Request, asked: Asked, files: Sequence[Path]) -> web.Response:
-    found = await asyncio.to_thread(logs.grep, files, asked["grep"], _count(asked))
+    found = await front(request).read(logs.grep, files, asked["grep"], _count(asked))
     if _wants_text(request):
         return web.Response(text="".join(f"{match.log}:{match.line}: {match.text}\n" for match in found))
     return json_answer({"id": request.match_info["id"], "matches": [match._asdict() for match in found]})
@@ -85,9 +84,9 @@ async def _page(request: web.Request, asked: Asked, files: Sequence[Path]) -> we
     shown = files if asked["run"] or asked["grep"] else _newest_run(files)
     matches = tail = None
     if asked["grep"]:
-        matches = await asyncio.to_thread(logs.grep, shown, asked["grep"], _count(asked))
+        matches = await here.read(logs.grep, shown, asked["grep"], _count(asked))
     else:
-        tail = await asyncio.to_thread(logs.tail, shown, _count(asked))
+        tail = await here.read(logs.tail, shown, _count(asked))
     facts = {
         "strategy": strategy,
         "runs": runs[::-1],
@@ -118,10 +117,10 @@ async def _frames(
         over = run is not None and not _writes(here.host, strategy, run)
         files = _files(here.host, strategy, run)
         if position is None:
-            found = await asyncio.to_thread(logs.tail, files, lines)
+            found = await here.read(logs.tail, files, lines)
             more, after = found.lines, found.position
         else:
-            more, after = await asyncio.to_thread(logs.forward, files, position)
+            more, after = await here.read(logs.forward, files, position)
         if more:
             yield frame("lines", {"lines": more}, str(after))
         elif after == position:
@@ -129,7 +128,7 @@ async def _frames(
                 break
             await here.pause(POLL_S)
         position = after
-    if position is not None and (rest := await asyncio.to_thread(logs.partial, files, position)):
+    if position is not None and (rest := await here.read(logs.partial, files, position)):
         yield frame("lines", {"lines": [rest]})
     yield frame("end", {"run": run})
 
@@ -149,7 +148,7 @@ async def _download(request: web.Request, files: Sequence[Path]) -> web.StreamRe
     request[STARTED] = answer
     for path in files:
         pieces = logs.content(path)
-        while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+        while (piece := await front(request).read(next, pieces, None)) is not None:
             await answer.write(piece)
     return answer
 

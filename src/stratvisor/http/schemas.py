@@ -102,7 +102,7 @@ _STRATEGY = _object(
 )
 
 _RUN = _object(
-    "One run; times in UTC",
+    "One run",
     {
         "strategy": _TEXT,
         "run": _WHOLE,
@@ -112,7 +112,7 @@ _RUN = _object(
         "how": {"type": "string", "description": "How it ended, in words; empty while it runs"},
         "failed": _maybe("boolean"),
         "code": _maybe("integer"),
-        "signal": _maybe("integer"),
+        "signal": _maybe("string"),
         "cause": _maybe("string"),
         "stopped": _maybe("string"),
         "unknown": _maybe("boolean"),

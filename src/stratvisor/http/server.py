@@ -66,6 +66,7 @@ class Server:
         for listening in self._listening:
             listening.close()
         await self._runner.cleanup()
+        self._front.close()
         self._unix.close()
 
     async def _keep_trying(self, host: str, port: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from stratvisor import logs
@@ -13,6 +12,7 @@ from stratvisor.http.negotiate import HTML
 from stratvisor.http.parameters import whole
 from stratvisor.http.picture import picture
 from stratvisor.http.route import Answer, Asked, Route
+from stratvisor.ports import UnknownStrategy
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -34,8 +34,8 @@ async def status(request: web.Request, _asked: Asked) -> web.Response:
     shown = {
         "strategy": facts,
         "runs": await _runs(here, name, PAGE_RUNS),
-        "upcoming": here.host.upcoming(name, PAGE_WINDOWS),
-        "tail": await asyncio.to_thread(logs.tail, here.host.log_files(name), PAGE_LINES),
+        "upcoming": _upcoming(here, name, PAGE_WINDOWS),
+        "tail": await here.read(logs.tail, here.host.log_files(name), PAGE_LINES),
         "picture": picture(await here.host.timeline(), name),
         "now": _now(here),
     }
@@ -55,7 +55,7 @@ async def upcoming(request: web.Request, asked: Asked) -> web.Response:
     """The coming windows."""
     here = front(request)
     facts = here.host.strategy(request.match_info["id"])
-    windows = here.host.upcoming(facts["id"], asked["n"])
+    windows = _upcoming(here, facts["id"], asked["n"])
     if wants_page(request):
         return here.pages.answer(
             request, "next.html", {"strategy": facts, "upcoming": windows, "now": _now(here)}
@@ -71,6 +71,14 @@ async def runs(request: web.Request, asked: Asked) -> web.Response:
     if wants_page(request):
         return here.pages.answer(request, "runs.html", {"strategy": facts, "runs": found, "now": _now(here)})
     return json_answer({"id": facts["id"], "runs": found})
+
+
+def _upcoming(here: Front, strategy: str, count: int) -> list[Json]:
+    """None of one that is known, but has no schedule: its file is bad from the first."""
+    try:
+        return here.host.upcoming(strategy, count)
+    except UnknownStrategy:
+        return []
 
 
 async def _runs(here: Front, strategy: str, count: int) -> list[Json]:

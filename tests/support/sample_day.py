@@ -198,8 +198,8 @@ _RUNS = [
         failed=True,
         last_line="ConnectionError: HTTPSConnectionPool(host='api.broker.example', port=443): Max retries",
     ),
-    run(39, at("9:15"), at("10:21"), signal=9, failed=True, cause="memory 1.1GB over its limit 1GB"),
-    run(38, at("9:15", -3), at("15:30:01", -3), signal=15, stopped="window", commit="77aa01bd3c2e"),
+    run(39, at("9:15"), at("10:21"), signal="SIGKILL", failed=True, cause="memory 1.1GB over its limit 1GB"),
+    run(38, at("9:15", -3), at("15:30:01", -3), signal="SIGTERM", stopped="window", commit="77aa01bd3c2e"),
     run(37, at("9:15", -4), at("15:30:02", -4), code=0, stopped="window", commit="77aa01bd3c2e", dirty=True),
 ]
 

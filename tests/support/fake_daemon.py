@@ -191,7 +191,7 @@ def run_process(*arguments: str | Path, home: Path, **env: str) -> Outcome:
 def environment(**more: str) -> dict[str, str]:
     """The tests' own, without what changes how things are shown."""
     dropped = {"COLUMNS", "LINES", "NO_COLOR", "TERM", "PYTHONUNBUFFERED", "PYTHONDEVMODE"}
-    source = str(Path(__file__).parents[1] / "src")
+    source = str(Path(__file__).parents[2] / "src")
     return (
         {key: value for key, value in os.environ.items() if key not in dropped}
         | {"PYTHONPATH": source}

@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from stratvisor.shim import lognames
 from waiting import alive, until
+
+from stratvisor.shim import lognames
 
 WICKED = Path(__file__).parent.parent / "children" / "wicked.py"
 

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from waiting import until_async
+
 from stratvisor.clock import SystemClock
 from stratvisor.ports import Finished, LaunchOrder
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import kernel, lognames
 from stratvisor.spec import SECOND, Logs, Process, Stop
 from stratvisor.state import Because, Run, StopOrder, Want
-from waiting import until_async
 
 WICKED = Path(__file__).parent.parent / "children" / "wicked.py"
 CLOCK = SystemClock()

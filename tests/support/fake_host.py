@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -184,7 +184,8 @@ class FakeHost:
         return self.planned
 
     def upcoming(self, strategy: str, count: int) -> list[Json]:
-        self.strategy(strategy)
+        if not self.strategy(strategy)["run"]:
+            raise UnknownStrategy(f"{strategy} has no schedule: its file is bad")
         days = [day for day in range(40) if (NOW + timedelta(days=day)).weekday() < 5]
         return [{"start": at("9:15", day), "stop": at("15:30", day)} for day in days][:count]
 
@@ -238,24 +239,25 @@ class FakeHost:
 
 
 def run(number: int, began: str, ended: str | None = None, **more: Any) -> Json:
-    """One row of the history; times on the fake's wall clock, kept in UTC as the history does."""
-    start = datetime.fromisoformat(began).astimezone(UTC)
-    stop = None if ended is None else datetime.fromisoformat(ended).astimezone(UTC)
+    """One row of the history."""
+    lasted = None
+    if ended is not None:
+        lasted = (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
     facts: Json = {
         "strategy": "ema",
         "run": number,
         "pid": 4000 + number,
-        "began": start.isoformat(timespec="microseconds"),
-        "ended": None if stop is None else stop.isoformat(timespec="microseconds"),
-        "failed": None if stop is None else False,
+        "began": began,
+        "ended": ended,
+        "failed": None if ended is None else False,
         "code": None,
         "signal": None,
         "cause": None,
         "stopped": None,
-        "unknown": None if stop is None else False,
-        "duration_s": None if stop is None else (stop - start).total_seconds(),
-        "cpu_s": None if stop is None else 41.7,
-        "peak_memory": None if stop is None else 63_100_000,
+        "unknown": None if ended is None else False,
+        "duration_s": lasted,
+        "cpu_s": None if ended is None else 41.7,
+        "peak_memory": None if ended is None else 63_100_000,
         "dropped_bytes": 0,
         "commit": "9f3c2ab41d77",
         "dirty": False,
