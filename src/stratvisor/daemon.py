@@ -227,8 +227,8 @@ class Daemon:
         listening = await server.serve(app.build(self._host, door, http.base_path), path, address)
         log.info("socket %s", path)
         if listening.port is not None:
-            page = f"http://{http.host}:{listening.port}{http.base_path}"
-            log.info("page   %s/login?code=%s (a login link, good once)", page, door.mint_code())
+            link = login.login_link(door, http.host, listening.port, http.base_path)
+            log.info("page   %s (a login link, good once)", link)
         return listening
 
     def _heard(self, strategy: str, number: int) -> None:

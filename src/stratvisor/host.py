@@ -115,9 +115,9 @@ class LocalHost:
 
         return await self._supervisor.until(at_ease, timeout_s)
 
-    async def reload(self, *, force: bool) -> Json:
+    async def reload(self, *, force: bool, by: str) -> Json:
         """See `ports.Host`."""
-        return await self._reloader.reload(force=force, by="operator")
+        return await self._reloader.reload(force=force, by=by)
 
     async def plan(self) -> Json:
         """See `ports.Host`."""

@@ -202,8 +202,8 @@ class Host(Protocol):
         """Wait until the strategy is neither starting nor stopping; False: not within `timeout_s`."""
         ...
 
-    async def reload(self, *, force: bool) -> Json:
-        """Read all config again, now. The answer is that of `plan`, with what was done."""
+    async def reload(self, *, force: bool, by: str) -> Json:
+        """Read all config again, now; `by` is who asked. The answer is that of `plan`, with what was done."""
         ...
 
     async def plan(self) -> Json:
@@ -211,11 +211,18 @@ class Host(Protocol):
         ...
 
     def upcoming(self, strategy: str, count: int) -> list[Json]:
-        """The next windows, `{start, stop}` in ISO 8601 with the strategy's offset."""
+        """The next windows, `{start, stop}` in ISO 8601 with the strategy's offset.
+
+        Raises:
+            UnknownStrategy: there is none of this id, or its file is bad from the first.
+        """
         ...
 
     async def timeline(self) -> Json:
-        """Today's picture: `{day_start, day_end, now, rows: [{id, title, bands, bars, marks}]}`."""
+        """Today's picture: `{day_start, day_end, now, zone, rows: [{id, title, state, bands, bars, marks}]}`.
+
+        A band is `{start, stop}`, a bar `{run, start, end or null, failed}`, a mark `{at, text}`.
+        """
         ...
 
     async def runs(self, strategy: str, limit: int) -> list[Json]:
@@ -231,7 +238,10 @@ class Host(Protocol):
         ...
 
     def news(self, after: int | None) -> AsyncIterator[News]:
-        """State changes: those after id `after` that are still known, then those to come."""
+        """State changes: those after id `after` that are still known, then those to come; None: only these.
+
+        It may end at any time for a listener that fell behind: he comes again with the last id he saw.
+        """
         ...
 
     def ready(self) -> tuple[bool, str | None]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, status, strategy
+
 from stratvisor.cli import client
 from stratvisor.cli import home as cli_home
 from stratvisor.cli.failure import Failure

@@ -9,8 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, status, strategy
+
 from stratvisor import __version__
 from stratvisor.cli import main
 from stratvisor.cli.verbs import count, seconds

@@ -11,8 +11,8 @@ import termios
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, status, strategy
+
 from stratvisor.cli import watch
 from stratvisor.cli.failure import Failure
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_host import FakeHost, at, run
 from streams import heartbeat, next_event
+from waiting import DEADLINE_S
 
 from stratvisor.http import logbook, sse
 from stratvisor.logs import Position, forward
@@ -96,9 +97,12 @@ async def test_reading_logs_and_starting_strategies_do_not_wait_for_each_other(
     loop.set_default_executor(ThreadPoolExecutor(1))
     go_on = threading.Event()
     busy = loop.run_in_executor(None, go_on.wait)
-    assert await lines(client, "tail=1") == ["BUY 2"]
-    go_on.set()
-    await busy
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            assert await lines(client, "tail=1") == ["BUY 2"]
+    finally:
+        go_on.set()
+        await busy
 
 
 async def test_grep(client: aiohttp.ClientSession) -> None:

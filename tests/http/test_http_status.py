@@ -204,6 +204,21 @@ async def test_what_nobody_foresaw_is_logged_and_not_told(
     assert logged[0].exc_info is not None
 
 
+async def test_even_an_answer_that_cannot_be_made_tells_nothing(
+    client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr("stratvisor.http.errors.error_answer", fail)
+    async with client.get("/python/status/nope") as answer:
+        assert answer.status == 500
+        assert answer.content_type == "application/problem+json"
+        assert "secret detail" not in await answer.text()
+        assert "aiohttp" not in answer.headers.get("Server", "")
+    assert [record for record in caplog.records if record.levelno == logging.ERROR]
+
+
 async def test_a_name_that_is_no_unicode_can_be_told(client: aiohttp.ClientSession, host: FakeHost) -> None:
     host.strategies["ema"]["why"] = "no such file: \udcff.py"
     async with client.get("/python/status/ema") as answer:

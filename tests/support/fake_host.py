@@ -175,7 +175,7 @@ class FakeHost:
             return False
         return True
 
-    async def reload(self, *, force: bool) -> Json:
+    async def reload(self, *, force: bool, by: str) -> Json:
         self.reloads.append(force)
         refused = self.planned["refused"]
         return self.planned | {"refused": None if force else refused}

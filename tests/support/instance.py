@@ -33,8 +33,11 @@ class Unix(http.client.HTTPConnection):
         folder = os.open(self._home / "run", os.O_PATH)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(60)
-        self.sock.connect(f"/proc/self/fd/{folder}/stratvisor.sock")  # tmp_path may be too long for sun_path
-        os.close(folder)
+        try:
+            # tmp_path may be too long for sun_path
+            self.sock.connect(f"/proc/self/fd/{folder}/stratvisor.sock")
+        finally:
+            os.close(folder)
 
 
 class Instance:

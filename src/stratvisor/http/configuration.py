@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stratvisor.http.access import caller
 from stratvisor.http.answers import json_answer, see, wants_page
 from stratvisor.http.errors import RequestError
 from stratvisor.http.front import front
@@ -28,7 +29,7 @@ async def plan(request: web.Request, _asked: Asked) -> web.Response:
 async def reload(request: web.Request, asked: Asked) -> web.Response:
     """Read everything again, now; problems in files do not make it fail, a refusal does."""
     here = front(request)
-    done = await here.host.reload(force=asked["force"])
+    done = await here.host.reload(force=asked["force"], by=caller(request).by)
     if done.get("refused"):
         raise RequestError(409, done["refused"], facts={"plan": done})
     if wants_page(request):

@@ -19,7 +19,7 @@ import os
 import select
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratvisor.ports import (
@@ -255,9 +255,13 @@ class LocalRunner:
         path = os.path.join(self._run_folder(*key), rundir.EXIT)
         try:
             facts = rundir.read(path)
-            return None if facts is None else finished_from_json(key.strategy, facts)
+            return None if facts is None else self._with_relative_log(finished_from_json(key.strategy, facts))
         except (ValueError, KeyError, TypeError) as error:
             return self._lost(key, f"its {rundir.EXIT} cannot be read: {error}")
+
+    def _with_relative_log(self, finished: Finished) -> Finished:
+        log_file = None if finished.log is None else os.path.relpath(finished.log, self._home)
+        return replace(finished, log=log_file)
 
     def _lost(self, key: Key, why: str) -> Finished:
         """An end that nobody saw; written down so that the next daemon says the same."""
@@ -270,7 +274,8 @@ class LocalRunner:
         end = Exit(key.number, now.wall, 0, unknown=True, cause=f"nobody saw it end: {why}")
         with contextlib.suppress(OSError):
             rundir.write(os.path.join(folder, rundir.EXIT), _unknown_exit(end, path))
-        return Finished(key.strategy, end, cpu_ns=None, peak_memory=None, log=path, began=began)
+        finished = Finished(key.strategy, end, cpu_ns=None, peak_memory=None, log=path, began=began)
+        return self._with_relative_log(finished)
 
     def forget(self, strategy: str, number: int) -> None:
         """Remove all run directories of a strategy up to this one; the newest stays to be asked."""
