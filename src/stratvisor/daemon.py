@@ -213,7 +213,7 @@ class Daemon:
     async def _listen(self) -> Server:
         """The web server, on its socket and its port."""
         # Imported only now: strategies are up by the time that aiohttp has been read.
-        from stratvisor.http import apitoken, app, doors, server  # noqa: PLC0415
+        from stratvisor.http import apitoken, app, doors, login, server  # noqa: PLC0415
 
         http = self._reloader.settings.http
         address = (http.host, http.port) if http.port else None

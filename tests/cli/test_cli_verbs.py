@@ -304,7 +304,7 @@ def test_shutdown_returns_when_the_daemon_has_ended(home: Path) -> None:
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-c", _ENDS_WHEN_ASKED, str(home)],
-        env=environment() | {"PYTHONPATH": f"{root}/tests:{root}/src"},
+        env=environment() | {"PYTHONPATH": f"{root}/tests/support:{root}/src"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:

@@ -14,7 +14,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from instance import Instance, alive, instance, numbers
+from hosted import Instance, alive, instance, numbers
 from waiting import until
 
 QUICK = """

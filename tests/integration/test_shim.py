@@ -191,6 +191,15 @@ async def test_a_signal_that_is_heard_ends_the_sequence(home: Path) -> None:
         assert "got SIGTERM" not in runs.printed()
 
 
+async def test_a_stop_right_after_the_launch_is_heard(home: Path) -> None:
+    """The first signal once came before the child had a group of its own, and was lost."""
+    async with running(home) as runs:
+        for number in range(1, 21):
+            await runs.launch(wicked(script=None, args=(), command=("/bin/sleep", "600")), number=number)
+            finished = await runs.stop(Stop(timeout_ns=20 * SECOND), number=number)
+            assert finished.exit.signal == signal.SIGTERM
+
+
 async def test_a_stopped_process_still_hears_its_stop(home: Path) -> None:
     async with running(home) as runs:
         run = await runs.launch(wicked("steady"))

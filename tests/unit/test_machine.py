@@ -767,8 +767,9 @@ def test_restart_is_refused_where_nothing_is_wanted_and_changes_nothing() -> Non
     state = play(DAY, *DAY_UP, ("10:00:00", STOP_UNTIL_NEXT, ["tell 1, stop for held, kill at 10:00:10"]))
     assert refuse_restart(at("10:00:01"), DAY, state)
     assert not refuse_restart(at("Tue 09:15:00"), DAY, state)
-    after = play(DAY, ("10:00:01", RESTART, [], "stopping 1 for held"), state=state)
-    assert after.hold == state.hold
+    again = play(DAY, ("10:00:01", RESTART, [], "stopping 1 for held"), state=state)
+    assert again.hold == state.hold
+    play(THREE, *GAVE_UP, ("12:30:00", RESTART, [], "gave up at 10:00:02 after 3"))
 
 
 # --- disabling, removal, edits, shutdown -------------------------------------------------------------
@@ -1034,13 +1035,14 @@ def test_a_live_run_is_adopted_as_it_is() -> None:
 
 
 def test_a_run_of_which_nothing_was_remembered_is_adopted_too() -> None:
-    state = play(
+    state = play(DAY, ("10:00:01", found(7), [], "up 7, ready"))
+    assert state.last_run == 7
+    play(
         DAY,
-        ("10:00:01", found(7), [], "up 7, ready"),
         ("10:00:02", died(7), [], "backoff until 10:00:03"),
         ("10:00:03", Look(), ["launch 8, restart 1, until 15:30:00"]),
+        state=state,
     )
-    assert state.last_run == 8
 
 
 def test_an_adopted_run_keeps_the_readiness_it_had() -> None:

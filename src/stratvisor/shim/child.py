@@ -27,6 +27,8 @@ _RLIMITS = (
     ("core", resource.RLIMIT_CORE, 0),
 )
 LOCK_DESCRIPTOR = 3
+OWN = b"s"
+"""On the error pipe: it has its own session and signals, so that a stop reaches it as one."""
 
 
 class Descriptors(NamedTuple):
@@ -44,6 +46,7 @@ def become(spec: dict[str, Any], descriptors: Descriptors) -> NoReturn:
     try:
         _leave_parent()
         errors, gate = _arrange(descriptors)
+        os.write(errors, OWN)
         step = "set limits for"
         _limit(spec)
         step = "change to the user of"

@@ -103,6 +103,7 @@ class Shim:
         for one in (gate_read, errors_write, out, lock_strategy):
             os.close(one)
         self._main = main
+        os.read(self._errors, 1)  # child.OWN: before that, its group does not exist and its signals are ours
         strategy = rundir.identify(main) or rundir.Identity(main, 0)
         rundir.write(
             rundir.PID,
