@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Literal
@@ -26,11 +25,10 @@ def table(kind: Kind) -> str:
 def written(text: str) -> str:
     """A document with its tables made anew."""
     for kind in KINDS:
-        pattern = rf"(<!-- keys: {kind} -->\n).*?(<!-- /keys -->)"
-        content = table(kind)
-        text = re.sub(
-            pattern, lambda match, made=content: f"{match[1]}{made}\n{match[2]}", text, flags=re.DOTALL
-        )
+        begin, end = f"<!-- keys: {kind} -->\n", "<!-- /keys -->"
+        before, rest = text.split(begin)
+        after = rest.split(end, maxsplit=1)[1]
+        text = f"{before}{begin}{table(kind)}\n{end}{after}"
     return text
 
 
