@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from findings import Measure
 from post import TooLate
+from processes import usage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +20,16 @@ LINE = 100
 """Bytes, with its newline."""
 
 SIZES = {
-    65_536: Measure("log throughput, {mb} MB in writes of 64 KiB", "MB/s", "more", 0),
-    LINE: Measure("log throughput, {mb} MB, a write a line of 100 B", "MB/s", "more", 0),
+    65_536: (
+        Measure("log throughput, {mb} MB in writes of 64 KiB", "MB/s", "more", 0),
+        Measure("  CPU of daemon and helpers for these", digits=0),
+    ),
+    LINE: (
+        Measure("log throughput, {mb} MB, a write a line of 100 B", "MB/s", "more", 0),
+        Measure("  CPU of daemon and helpers for these lines", digits=0),
+    ),
 }
+"""By the size of a write: bytes a second, and what they cost, which no other load on the machine changes."""
 MISSING = Measure("  lines missing, torn or twice, of {lines}", "", "", 0)
 
 PATIENCE_S = 60.0
@@ -32,12 +40,13 @@ def measure(lab: Lab) -> None:
     """Both sizes of write, the subjects by turns."""
     source = lab.folder / "lines"
     write_lines(source, lab.effort.flood_bytes // LINE)
-    for size, measure_ in SIZES.items():
+    for size, (speed, cost) in SIZES.items():
         for _ in range(lab.effort.rounds):
             for subject in lab.subjects:
                 with lab.excusing(subject, "log throughput"):
-                    seconds, wrong = _flood(lab, subject, source, size)
-                    lab.findings.add(measure_, subject, lab.effort.flood_bytes / 1e6 / seconds)
+                    seconds, cpu_ms, wrong = _flood(lab, subject, source, size)
+                    lab.findings.add(speed, subject, lab.effort.flood_bytes / 1e6 / seconds)
+                    lab.findings.add(cost, subject, cpu_ms)
                     lab.findings.add(MISSING, subject, wrong)
     source.unlink()
 
@@ -50,20 +59,22 @@ def write_lines(path: Path, count: int) -> None:
             file.write("".join(f"{number:08d} {filler}\n" for number in range(start, start + 10_000)))
 
 
-def _flood(lab: Lab, subject: str, source: Path, size: int) -> tuple[float, int]:
-    """Seconds from the first write until all stands in the log, and how many lines are not right there."""
+def _flood(lab: Lab, subject: str, source: Path, size: int) -> tuple[float, float, int]:
+    """Seconds from the first write until all stands in the log, CPU in ms, and lines not right there."""
     with lab.instances(subject) as made:
         instance = made[subject]
         orders = instance.folder / "orders"
         os.mkfifo(orders)
         instance.start([lab.scripts.flooder(instance.post.path, "flood", source, orders)])
         instance.settle()
-        before = _logged(instance)
+        helpers = instance.helpers()
+        before, used = _logged(instance), usage(helpers)
         began = time.monotonic()
         orders.write_text(f"{size}\n", "ascii")
         _wait_for_bytes(instance, before + lab.effort.flood_bytes)
         seconds = time.monotonic() - began
-        return seconds, _count_wrong(instance, source)
+        cpu_ms = (usage(helpers).cpu_ns - used.cpu_ns) / 1e6
+        return seconds, cpu_ms, _count_wrong(instance, source)
 
 
 def _wait_for_bytes(instance: Instance, count: int) -> None:

@@ -42,6 +42,7 @@ from stratvisor.state import (
     Ended,
     Event,
     Exit,
+    Idle,
     Launch,
     Launched,
     LaunchFailed,
@@ -195,6 +196,12 @@ class World(RuleBasedStateMachine):
         check_settled(self.now, self.spec, self.state)
         assert len(actions) <= 1
         assert self.state.last_run >= before.last_run
+        if isinstance(event, Ended) and self.state.hold is None and self.word and self.word[0] == "up":
+            self.word = None  # it ended as it should
+        if isinstance(self.state.phase, Up):
+            assert self._allowed(), "runs on unwanted"
+        if isinstance(self.state.phase, Idle):
+            assert not self._allowed(), "wanted, and not started"
         for action in actions:
             self._check(action)
             self.orders.append(action)
@@ -207,6 +214,7 @@ class World(RuleBasedStateMachine):
             assert self._allowed(), "started unwanted"
             assert action.want.stop is None
         if action.want.stop is None:
+            assert action.number not in self.stops, "a stop is not taken back"
             assert action.want.deadline == self._deadline()
         elif action.number in self.stops:
             assert action.want.stop == self.stops[action.number], "a stop is not begun twice"
@@ -492,8 +500,6 @@ class World(RuleBasedStateMachine):
         self.do_all()
         run = live_run(self.state)
         assert (run and run.number) == (self.process and self.process.run.number)
-        if isinstance(self.state.phase, Up):
-            assert self._allowed()
 
 
 def _summary(state: State) -> tuple[object, ...]:
