@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs bench clean
+.PHONY: help run test check format docs picture bench clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,6 +31,9 @@ format: $(DEV_READY) ## mend what can be mended by itself
 
 docs: $(DEV_READY) ## write the README's tables of keys from the code
 	$(BIN)/python docs/reference.py README.md
+
+picture: $(DEV_READY) ## take the README's picture of the page
+	$(BIN)/python docs/picture.py
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI
 	$(BIN)/python benchmarks/bench.py
