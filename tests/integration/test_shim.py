@@ -264,6 +264,13 @@ async def test_a_shim_told_to_end_ends_its_run_politely(home: Path) -> None:
         assert finished.exit.signal == signal.SIGTERM
 
 
+async def test_a_shim_goes_by_its_strategys_name(home: Path) -> None:
+    async with running(home) as runs:
+        await runs.launch(wicked("steady"))
+        assert Path(f"/proc/{runs.runner.shims()['ema']}/comm").read_text() == "shim ema\n"
+        await runs.stop()
+
+
 async def test_readiness_is_passed_on(home: Path) -> None:
     async with running(home) as runs:
         await runs.launch(wicked("notify"), notify=True)

@@ -75,9 +75,10 @@ NEVER = datetime.min.replace(tzinfo=UTC)
 OBEYS_AFTER = SECOND // 5
 
 SPANS = st.sampled_from([SECOND // 3, SECOND, 7 * SECOND, MINUTE, 20 * MINUTE, HOUR, 9 * HOUR, 30 * HOUR])
+MOSTLY = st.sampled_from([True, True, True, False])
 SPECS = st.builds(
-    lambda schedule, when, start, on_change, enabled, symbol, timeout: replace(
-        spec_of(schedule, start=start, on_change=on_change, enabled=enabled, stop=Stop(timeout_ns=timeout)),
+    lambda schedule, when, start, on_change, symbol, timeout: replace(
+        spec_of(schedule, start=start, on_change=on_change, stop=Stop(timeout_ns=timeout)),
         restart=Restart(when, delay_ns=SECOND, jitter=0.3, give_up=GiveUp(3, MINUTE)),
         process=replace(spec_of(schedule).process, env=(("SYMBOL", symbol),)),
     ),
@@ -85,7 +86,6 @@ SPECS = st.builds(
     st.sampled_from(RestartWhen),
     st.sampled_from([ReadyAfter(SECOND), ReadyNotify(30 * SECOND)]),
     st.sampled_from(OnChange),
-    st.sampled_from([True, True, True, False]),
     st.sampled_from(["SBIN", "INFY"]),
     st.sampled_from([SECOND, 10 * SECOND]),
 )
@@ -400,9 +400,12 @@ class World(RuleBasedStateMachine):
         self.spec = spec
         self.hear(Look())
 
-    @rule(enabled=st.booleans())
-    def switch(self, *, enabled: bool) -> None:
-        self.edit(replace(self.spec, enabled=enabled))
+    @rule(span=SPANS, back=MOSTLY)
+    def disable(self, span: int, *, back: bool) -> None:
+        self.edit(replace(self.spec, enabled=False))
+        if back:
+            self.pass_time(span)
+            self.edit(replace(self.spec, enabled=True))
 
     @rule()
     def start(self) -> None:
@@ -441,22 +444,22 @@ class World(RuleBasedStateMachine):
             self.hear(Look())
         assert not self.orders
 
-    @rule()
-    def remove(self) -> None:
+    @rule(span=SPANS, back=MOSTLY)
+    def remove(self, span: int, *, back: bool) -> None:
         if self.word is not None and self.word[0] == "up":
             self.word = None
         self.hear(Removed())
-
-    @precondition(lambda self: self.state.removed)
-    @rule()
-    def bring_back(self) -> None:
-        self.hear(Returned())
+        if back:
+            self.pass_time(span)
+            self.hear(Returned())
 
     # Daemons.
 
-    @rule(done=st.integers(0, 2), away=SPANS, reboots=st.booleans())
-    def come_again(self, *, done: int, away: int, reboots: bool) -> None:
-        """The daemon dies, some of its orders carried out; the next one finds what there is."""
+    @rule(shuts_down=st.booleans(), done=st.integers(0, 2), away=SPANS, reboots=st.booleans())
+    def come_again(self, *, shuts_down: bool, done: int, away: int, reboots: bool) -> None:
+        """The daemon goes, some of its orders carried out; the next one finds what there is."""
+        if shuts_down:
+            self.hear(ShutDown())
         for _ in range(min(done, len(self.orders))):
             self.carry_out()
         self.orders.clear()
@@ -483,11 +486,6 @@ class World(RuleBasedStateMachine):
             self.unrecorded = Exit(number, self.now.wall, 0, cause="the machine went down", unknown=True)
             self.process = None
         self.now = Now(5 * SECOND, self.now.wall)
-
-    @rule()
-    def shut_down(self) -> None:
-        self.hear(ShutDown())
-        self.do_all()
 
     def teardown(self) -> None:
         """Left to itself, the world comes to agree with the machine."""

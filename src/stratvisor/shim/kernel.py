@@ -16,6 +16,7 @@ from typing import NamedTuple
 _libc = ctypes.CDLL(None, use_errno=True)
 
 PR_SET_DUMPABLE = 4  # linux/prctl.h
+PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
 SPLICE_F_NONBLOCK = 2  # linux/splice.h
@@ -41,6 +42,11 @@ class Usage(NamedTuple):
 def prctl(option: int, value: int) -> None:
     """Set one attribute of this process."""
     _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
+def set_name(name: str) -> None:
+    """What `ps` and `top` call this process; the kernel keeps 15 bytes (prctl(2), PR_SET_NAME)."""
+    _check(_libc.prctl(PR_SET_NAME, ctypes.c_char_p(name.encode()[:15]), 0, 0, 0))
 
 
 def tee(source: int, target: int, size: int) -> int:

@@ -71,6 +71,7 @@ class Shim:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         self._spec = _must_read(rundir.SPEC)
         self._want = _must_read(rundir.WANT)
+        kernel.set_name(f"shim {self._spec['strategy']}")
         os.environ["TZ"] = self._spec["env"]["TZ"]
         time.tzset()
         self._signals = _signal_pipe()

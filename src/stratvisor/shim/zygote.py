@@ -52,6 +52,7 @@ def receive(daemon: socket.socket) -> tuple[bytes, list[int]]:
 
 def _start() -> None:
     os.environ.clear()
+    kernel.set_name("shim zygote")
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the daemon's end of the socket is what ends it
