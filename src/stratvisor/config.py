@@ -30,7 +30,8 @@ class Config:
     strategies: Mapping[str, Spec] = field(default_factory=dict)
     """What is to be in force: the good, and of the bad their last good version where there is one."""
     problems: tuple[Problem, ...] = ()
-    """Of all files, in the order of files and lines."""
+    """Of all files, in the order of files and lines; those of stratvisor.toml only where it takes a
+    strategy's file to see them."""
     sources: Mapping[str, bytes] = field(default_factory=dict)
     """The text of each file that is good."""
     bad: frozenset[str] = frozenset()
@@ -92,7 +93,8 @@ class Reader:
         try:
             names = sorted(entry.name for entry in (home / FOLDER).iterdir())
         except FileNotFoundError:
-            return Config(has_folder=False)
+            missing = "is missing: make the folder; each file ID.yaml in it is a strategy"
+            return Config(problems=(Problem(FOLDER, 1, 1, "", missing),), has_folder=False)
         except OSError as error:
             why = f"cannot be read: {error.strerror}"
             return Config(dict(last_good), (Problem(FOLDER, 1, 1, "", why),), has_folder=False)
@@ -146,8 +148,9 @@ class _Look:
             self._read(strategy, path)
 
     def config(self) -> Config:
-        """What was found."""
-        found = sorted(set(self._problems), key=lambda problem: (problem.file, problem.line, problem.column))
+        """What was found. What is wrong in [defaults] was told with the settings, and is not told again."""
+        told = set(map(_spot, self._settings.problems))
+        found = sorted({one for one in self._problems if _spot(one) not in told}, key=_spot)
         return Config(self._strategies, tuple(found), self._sources, frozenset(self._bad))
 
     def _read(self, strategy: str, path: Path) -> None:
@@ -183,6 +186,10 @@ class _Look:
     def _problem(self, path: Path, message: str) -> None:
         name = os.fsencode(path.name).decode("utf-8", "replace")
         self._problems.append(Problem(f"{FOLDER}/{name}", 1, 1, "", message))
+
+
+def _spot(problem: Problem) -> tuple[str, int, int, str]:
+    return problem.file, problem.line, problem.column, problem.key
 
 
 def _wrong_stem(stem: str) -> str | None:

@@ -50,7 +50,8 @@ log = logging.getLogger("stratvisor")
 FIRST_LAUNCHES_S = 2.0
 """How long the doors stay shut so that the first launches have the machine to themselves."""
 
-FOLDERS = {"run": 0o700, "keys": 0o700, "log": 0o750, "data": 0o700}
+FOLDERS = {"run": 0o700, "keys": 0o700, "log": 0o750, "data": 0o711}
+"""Each data/ID is its strategy's alone, whose user has to get there."""
 
 
 class HomeBusy(Exception):  # noqa: N818  somebody else's right, not an error
@@ -111,6 +112,7 @@ class Daemon:
         self._known = known
         self._home = known.home
         self._clock = SystemClock()
+        self._impatient = asyncio.Event()
 
     async def main(self) -> int:
         """From the first file read to the last let go."""
@@ -120,8 +122,10 @@ class Daemon:
             await self._open_doors(stack)
             await self._host.ending.wait()
             if self._host.stop_strategies:
-                log.info("stopping all strategies")
-                await self._supervisor.stop_all()
+                log.info("stopping all strategies; a second signal leaves those that are not done")
+                stopping = self._tasks.spawn(self._supervisor.stop_all(), "stop all")
+                impatience = self._tasks.spawn(self._impatient.wait(), "impatience")
+                await asyncio.wait({stopping, impatience}, return_when=asyncio.FIRST_COMPLETED)
             self._say_goodbye()
         return 0
 
@@ -171,7 +175,7 @@ class Daemon:
         self._meter = Meter(self._supervisor, self._runner.shims, clock)
         loop.add_signal_handler(signal.SIGCHLD, self._runner.reap)
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: self._host.shutdown(stop_strategies=False))
+            loop.add_signal_handler(number, self._told_to_end)
         loop.add_signal_handler(signal.SIGHUP, self._reloader.poke)
 
     async def _take_over(self) -> None:
@@ -184,12 +188,15 @@ class Daemon:
         await self._supervisor.until(self._supervisor.all_launched, FIRST_LAUNCHES_S)
 
     def _account(self, survey: Survey) -> None:
-        for finished in survey.ended:
-            self._supervisor.turn(finished.strategy, Ended(finished.exit))
-            self._recorder.ended(finished, self._supervisor.entries.get(finished.strategy))
+        """Live runs first: an earlier end of the same strategy must not look like the last word."""
         for found in survey.live:
             self._supervisor.adopt_run(found)
             log.info("%s: adopted run %d, pid %d", found.strategy, found.run.number, found.run.pid)
+        newest = {finished.strategy: finished for finished in survey.ended}
+        for finished in survey.ended:
+            if finished is newest[finished.strategy]:
+                self._supervisor.turn(finished.strategy, Ended(finished.exit))
+            self._recorder.ended(finished, self._supervisor.entries.get(finished.strategy))
         for stray in survey.strays:
             log.warning("%s: %s", stray.strategy, stray.why)
 
@@ -230,6 +237,13 @@ class Daemon:
             link = login.login_link(door, http.host, listening.port, http.base_path)
             log.info("page   %s (a login link, good once)", link)
         return listening
+
+    def _told_to_end(self) -> None:
+        """By a signal, which leaves strategies alone; by a second one, whatever it is waiting for."""
+        if self._host.ending.is_set():
+            self._impatient.set()
+        else:
+            self._host.shutdown(stop_strategies=False)
 
     def _heard(self, strategy: str, number: int) -> None:
         if self._runner.is_ready(strategy, number):

@@ -42,7 +42,10 @@ class Meter:
         while True:
             await pause(INTERVAL_S)
             if any(self._supervisor.live()):
-                await self.sample()
+                try:
+                    await self.sample()
+                except OSError as error:  # no descriptor left, say; limits are looked at again next time
+                    log.warning("cannot measure what strategies use: %s", error)
 
     async def sample(self) -> None:
         """One sample of all, now; whoever is over a limit is reported."""

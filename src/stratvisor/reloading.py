@@ -17,7 +17,7 @@ from stratvisor.clock import pause
 from stratvisor.provenance import script_sha256
 from stratvisor.quiet import Quiet, git_is_busy
 from stratvisor.spec import OnChange, Process, Spec
-from stratvisor.state import Because, Launch, Look, Removed, State, Stopping
+from stratvisor.state import Because, Launch, Removed, Returned, State, Stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -146,6 +146,9 @@ class Reloader:
         self.refused = self._why_refused(read, sorted(live))
         for name, spec in read.strategies.items():
             self._supervisor.adopt(spec, kept.get(name, State()))
+        self._supervisor.former = {
+            name: state for name, state in kept.items() if name not in read.strategies and name not in live
+        }
         for name in live.keys() - read.strategies.keys():
             spec = last_good.get(name) or _stand_in(live[name])
             gone = self.refused is None and name not in read.bad
@@ -175,12 +178,12 @@ class Reloader:
         entries = self._supervisor.entries
         for strategy in sorted(entries.keys() | read.strategies.keys()):
             entry = entries.get(strategy)
-            state = entry.state if entry else State()
+            state = entry.state if entry else self._supervisor.former.get(strategy, State())
             spec = read.strategies.get(strategy)
             if spec is None and entry is not None:
                 after, actions = machine.step(now, entry.spec, state, Removed())
             elif spec is not None:
-                after, actions = machine.step(now, spec, replace(state, removed=False), Look())
+                after, actions = machine.step(now, spec, state, Returned())
             else:
                 continue
             verb = _verb(state, after, launched=any(isinstance(action, Launch) for action in actions))

@@ -35,7 +35,10 @@ class Retention:
     async def run(self) -> None:
         """For ever."""
         while True:
-            await asyncio.to_thread(self._prune_all, self._idle())
+            try:
+                await asyncio.to_thread(self._prune_all, self._idle())
+            except OSError as error:
+                log.warning("cannot look at logs past their retention: %s", error)
             await pause(INTERVAL_S)
 
     def _idle(self) -> dict[str, Logs]:

@@ -60,6 +60,8 @@ class Settings:
     logging: Logging = field(default_factory=Logging)
     defaults: Mapping | None = None
     """Keys of a strategy file, as nodes: `layers` lays them under each."""
+    problems: tuple[Problem, ...] = ()
+    """What is wrong with the file by itself; a strategy that [defaults] spoil need not tell it again."""
 
 
 def find_home(start: Path) -> Path:
@@ -74,7 +76,7 @@ def read(home: Path) -> tuple[Settings, tuple[Problem, ...]]:
     except source.MissingError:
         return Settings(home), ()
     except source.CannotReadError as error:
-        return Settings(home), (Problem(FILE, 1, 1, "", str(error)),)
+        return _unread(home, (Problem(FILE, 1, 1, "", str(error)),))
     return parse(content, home)
 
 
@@ -82,20 +84,26 @@ def parse(content: bytes, home: Path) -> tuple[Settings, tuple[Problem, ...]]:
     """The same, of a text."""
     root, problems = toml_document.read(content, FILE)
     if root is None:
-        return Settings(home), problems
+        return _unread(home, problems)
     findings = Findings()
     facts = SETTINGS.read(root, At(findings))
     contradictions.note(facts, At(findings).key("defaults"))
-    return _settings(home, facts, root), findings.in_order()
+    problems = findings.in_order()
+    return _settings(home, facts, root, problems), problems
 
 
-def _settings(home: Path, facts: Facts, root: Mapping) -> Settings:
+def _unread(home: Path, problems: tuple[Problem, ...]) -> tuple[Settings, tuple[Problem, ...]]:
+    return Settings(home, problems=problems), problems
+
+
+def _settings(home: Path, facts: Facts, root: Mapping, problems: tuple[Problem, ...]) -> Settings:
     defaults = root.get("defaults")
     return Settings(
         home=home,
         http=Http(**facts.of(Http)),
         logging=Logging(**facts.of(Logging)),
         defaults=defaults.value if defaults and isinstance(defaults.value, Mapping) else None,
+        problems=problems,
         **facts.of(Settings),
     )
 

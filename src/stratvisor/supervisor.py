@@ -46,6 +46,7 @@ from stratvisor.state import (
     OperatorStart,
     OperatorStop,
     Removed,
+    Returned,
     ShutDown,
     State,
     Stopping,
@@ -65,7 +66,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WORKERS = 4
-"""Threads for what blocks on disk: launches and want.json."""
+"""Threads for launches, and as many for want.json: a slow launch must not delay a stop."""
+
+LEVELS = {"error": logging.ERROR, "backoff": logging.WARNING}
+"""Of the states that somebody should look at."""
 
 TELL_RETRY_S = 2.0
 """After a want.json that could not be written (a full disk)."""
@@ -91,13 +95,19 @@ class Supervisor:
         self, clock: Clock, runner: Runner, recorder: Recorder, newsroom: Newsroom, tasks: Tasks
     ) -> None:
         self.entries: dict[str, Entry] = {}
+        self.former: dict[str, State] = {}
+        """What strategies whose files are gone had come to: their holds and run numbers outlive the file,
+        which a checkout may take away for a second.
+        """
         self._clock = clock
         self._runner = runner
         self._recorder = recorder
         self._newsroom = newsroom
         self._tasks = tasks
         self._workers = ThreadPoolExecutor(WORKERS, "runner")
+        self._tellers = ThreadPoolExecutor(WORKERS, "teller")
         self._alarm = Alarm(self._ring)
+        self._closing = False
         self._waiters: list[asyncio.Future[None]] = []
         self._tidying = False
 
@@ -117,11 +127,11 @@ class Supervisor:
         """A strategy is new, or its spec changed, or its file is back."""
         entry = self.entries.get(spec.id)
         if entry is None:
-            self.entries[spec.id] = Entry(spec, State())
+            state = self.former.pop(spec.id, State())
+            self.entries[spec.id] = Entry(spec, replace(state, closing=self._closing))
         else:
             entry.spec = spec
-            entry.state = replace(entry.state, removed=False)
-        self.turn(spec.id, Look(), shown=True)
+        self.turn(spec.id, Returned(), shown=True)
 
     def remove(self, strategy: str) -> None:
         """A strategy's file is gone: stop it, then forget it."""
@@ -148,7 +158,7 @@ class Supervisor:
         if shown or _visible(before) != _visible(entry.state):
             self._tell_listeners(now, entry)
         if entry.state.removed and machine.at_rest(entry.state):
-            del self.entries[strategy]
+            self.former[strategy] = self.entries.pop(strategy).state
         self._tidy_soon()
 
     def _perform(self, entry: Entry, action: Action) -> None:
@@ -199,7 +209,7 @@ class Supervisor:
         try:
             while (wanted := entry.wanted) is not None:
                 try:
-                    await loop.run_in_executor(self._workers, self._runner.tell, entry.spec.id, *wanted)
+                    await loop.run_in_executor(self._tellers, self._runner.tell, entry.spec.id, *wanted)
                 except OSError as error:
                     log.warning("cannot tell %s what is wanted: %s; trying again", entry.spec.id, error)
                     await pause(TELL_RETRY_S)
@@ -243,7 +253,7 @@ class Supervisor:
             min((wake.boot_ns for wake in wakes if wake.boot_ns is not None), default=None),
             min((wake.wall for wake in wakes if wake.wall is not None), default=None),
         )
-        self._recorder.keep({name: entry.state for name, entry in self.entries.items()})
+        self._recorder.keep(self.former | {name: entry.state for name, entry in self.entries.items()})
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -265,7 +275,7 @@ class Supervisor:
             case "restart":
                 if machine.refuse_restart(now, entry.spec, entry.state):
                     shown = self.show(strategy)
-                    raise Refused(f"nothing is wanted to run: {shown['why']}; use start")
+                    raise Refused(f"it is not wanted to run now: {shown['why']}; start it instead")
                 event = OperatorRestart(order.by)
             case verb:
                 raise Refused(f"there is no verb {verb}")
@@ -313,6 +323,7 @@ class Supervisor:
 
     async def stop_all(self) -> None:
         """Stop every strategy for good, each by its own plan, and wait for the last."""
+        self._closing = True
         for strategy in list(self.entries):
             self.turn(strategy, ShutDown())
         while not await self.until(lambda: not any(self.live()), 60.0):
@@ -322,11 +333,13 @@ class Supervisor:
         """Let go of everything; strategies go on."""
         self._alarm.close()
         self._workers.shutdown(wait=True)
+        self._tellers.shutdown(wait=True)
 
     def _tell_listeners(self, now: Now, entry: Entry) -> None:
         body = view.strategy(now, entry.spec, entry.state, entry.facts)
         self._newsroom.publish(now.wall, entry.spec.id, "state", body)
-        log.info("%s: %s: %s", entry.spec.id, body["state"], body["why"])
+        level = LEVELS.get(body["state"], logging.INFO)
+        log.log(level, "%s: %s: %s", entry.spec.id, body["state"], body["why"])
 
 
 def _visible(state: State) -> tuple[object, ...]:

@@ -74,14 +74,14 @@ def strategy(now: Now, spec: Spec, state: State, facts: Facts) -> Json:
     """Everything about one strategy."""
     zone = ZoneInfo(spec.timezone)
     run = machine.live_run(state)
-    place = position(spec.schedule, now.wall)
     phase = state.phase
+    next_start, next_stop = _coming(now, spec, state)
     return {
         "id": spec.id,
         "title": spec.title,
         "tags": list(spec.tags),
         "state": state_name(now, spec, state),
-        "why": why.sentence(now, spec, state),
+        "why": why.sentence(now, spec, state, facts.problems),
         "since": _iso(state.since, zone),
         "pid": run.pid if run else None,
         "run": state.last_run or None,
@@ -90,8 +90,8 @@ def strategy(now: Now, spec: Spec, state: State, facts: Facts) -> Json:
         "last_exit": exit_json(state.last_exit, zone),
         "retry_at": _iso(phase.retry_at, zone) if isinstance(phase, Backoff) else None,
         "kill_at": _iso(why.kill_at(now, phase), zone) if isinstance(phase, Stopping) else None,
-        "next_start": _iso(place.next.start, zone) if place.next else None,
-        "next_stop": _iso(place.inside.end, zone) if place.inside and not place.inside.endless else None,
+        "next_start": _iso(next_start, zone),
+        "next_stop": _iso(next_stop, zone),
         "hold": hold_json(state.hold, zone),
         "cpu_percent": facts.cpu_percent if run else None,
         "memory_bytes": facts.memory_bytes if run else None,
@@ -102,6 +102,22 @@ def strategy(now: Now, spec: Spec, state: State, facts: Facts) -> Json:
         "restart_pending": machine.restart_pending(spec, state),
         "problems": [problem_json(problem) for problem in facts.problems],
     }
+
+
+def _coming(now: Now, spec: Spec, state: State) -> tuple[datetime | None, datetime | None]:
+    """When it will be started and stopped by its schedule, if nobody says otherwise before.
+
+    A run that is held up goes on through the window that opens next: the start to come is the one after.
+    """
+    wish = machine.wish(now, spec, state)
+    stop = None if isinstance(state.phase, Exited | GaveUp) else wish.deadline
+    after = position(spec.schedule, stop or now.wall).next
+    comes = wish.up or wish.because is Because.WINDOW or _held_for_now(state, wish)
+    return (after.start if after and comes else None), stop
+
+
+def _held_for_now(state: State, wish: machine.Wish) -> bool:
+    return wish.because is Because.HELD and state.hold is not None and state.hold.until is Until.NEXT_WINDOW
 
 
 def broken(strategy_id: str, problems: Sequence[Problem], zone: ZoneInfo, since: datetime) -> Json:

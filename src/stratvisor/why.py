@@ -12,7 +12,7 @@ from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import machine
-from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Spec, Windows
+from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Problem, Spec, Windows
 from stratvisor.state import (
     Backoff,
     Because,
@@ -27,7 +27,6 @@ from stratvisor.state import (
     Stopping,
     Until,
     Up,
-    Wants,
 )
 from stratvisor.windows import position
 
@@ -45,8 +44,25 @@ BECAUSE = {
 }
 
 
-def sentence(now: Now, spec: Spec, state: State) -> str:
-    """One sentence that says why the strategy is in its state, with times."""
+def sentence(now: Now, spec: Spec, state: State, problems: tuple[Problem, ...] = ()) -> str:
+    """One sentence that says why the strategy is in its state, with times.
+
+    `problems`: of its file, which `spec` is the last good version of.
+    """
+    return _why(now, spec, state) + _overtaken(problems)
+
+
+def _overtaken(problems: tuple[Problem, ...]) -> str:
+    """That the file says something else by now, which is not in force, and where it is wrong."""
+    if not problems:
+        return ""
+    first = problems[0]
+    spot = f"{first.file}:{first.line}:{first.column}"
+    what = f"a problem ({spot})" if len(problems) == 1 else f"{len(problems)} problems (first {spot})"
+    return f"; its file has {what}, its last good version is in force"
+
+
+def _why(now: Now, spec: Spec, state: State) -> str:
     zone = ZoneInfo(spec.timezone)
     match state.phase:
         case Idle():
@@ -77,7 +93,7 @@ def _why_idle(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
         return "about to start"
     match wish.because:
         case Because.HELD if state.hold is not None:
-            return hold_text(state.hold, now, zone)
+            return _held(state.hold, now, spec, zone)
         case Because.WINDOW:
             place = position(spec.schedule, now.wall)
             if place.next is None:
@@ -97,7 +113,7 @@ def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) 
     parts = [f"running since {began}" if ready else f"started at {began}, not ready yet"]
     place = position(spec.schedule, now.wall)
     if state.hold is not None:
-        parts.append(hold_text(state.hold, now, zone))
+        parts.append(_held(state.hold, now, spec, zone))
     elif place.inside is not None and not place.inside.endless:
         parts.append(f"its window ends {moment(place.inside.end, now, zone)}")
     if state.restarts and state.last_exit is not None:
@@ -141,15 +157,24 @@ def _again(now: Now, spec: Spec, zone: ZoneInfo) -> str:
     return "; not started again by itself"
 
 
-def hold_text(hold: Hold, now: Now, zone: ZoneInfo) -> str:
-    """Who holds it which way, since when, until when."""
-    way = "held up" if hold.wants is Wants.UP else "held"
-    until = {
-        Until.OPERATOR: "",
-        Until.NEXT_WINDOW: " until its next window",
-        Until.WINDOW_END: " until `stop` or the end of its next window",
-    }[hold.until]
-    return f"{way} since {moment(hold.since, now, zone)} by {hold.by}{until}"
+def _held(hold: Hold, now: Now, spec: Spec, zone: ZoneInfo) -> str:
+    """Who holds it which way, since when, until when, and what else ends it."""
+    by = f"since {moment(hold.since, now, zone)} by {hold.by}"
+    cure = f"; `stratvisor start {spec.id}` lifts it"
+    match hold.until:
+        case Until.OPERATOR:
+            return f"held down {by}{cure}"
+        case Until.NEXT_WINDOW:
+            return f"held down {by} until its next window{_next_start(now, spec, zone)}{cure}"
+        case Until.WINDOW_END:
+            return f"held up {by} until `stop` or the end of its next window"
+        case never:
+            assert_never(never)
+
+
+def _next_start(now: Now, spec: Spec, zone: ZoneInfo) -> str:
+    coming = position(spec.schedule, now.wall).next
+    return "" if coming is None else f" at {moment(coming.start, now, zone)}"
 
 
 def moment(at: datetime, now: Now, zone: ZoneInfo, *, seconds: bool = False) -> str:

@@ -200,6 +200,8 @@ class World(RuleBasedStateMachine):
             self.word = None  # it ended as it should
         if isinstance(self.state.phase, Up):
             assert self._allowed(), "runs on unwanted"
+            said = BecameReady(self.state.phase.run.number) in self.heard
+            assert self.state.phase.ready or not said, "said so, and was not heard"
         if isinstance(self.state.phase, Idle):
             assert not self._allowed(), "wanted, and not started"
         for action in actions:
@@ -296,6 +298,7 @@ class World(RuleBasedStateMachine):
     @rule(span=st.sampled_from([(130, SECOND), (160, 10 * MINUTE)]))
     def no_wake_up_is_lost(self, span: tuple[int, int]) -> None:
         """One that looks only when it asked to gets as far as one that looks all the time."""
+        self.hear(Look())
         count, tick = span
         end = after(self.now, count * tick)
         ticking = self.state
@@ -332,9 +335,16 @@ class World(RuleBasedStateMachine):
         obeys=st.booleans(),
         lives=st.sampled_from([None, None, SECOND // 10, 2 * SECOND, 2 * MINUTE]),
         code=st.sampled_from([0, 1, None]),
+        ready=st.booleans(),
     )
     def carry_out(
-        self, *, refused: bool = False, obeys: bool = True, lives: int | None = None, code: int | None = 0
+        self,
+        *,
+        refused: bool = False,
+        obeys: bool = True,
+        lives: int | None = None,
+        code: int | None = 0,
+        ready: bool = True,
     ) -> None:
         order = self.orders.popleft()
         match order:
@@ -344,6 +354,8 @@ class World(RuleBasedStateMachine):
                 assert self.process is None
                 dies_ns = None if lives is None else self.now.boot_ns + lives
                 self.process = Process(self._run(order), obeys, dies_ns, code)
+                if ready:
+                    self.become_ready()
                 self.news.append(Launched(self.process.run))
             case Tell():
                 if self.process is not None and self.process.run.number == order.number:
@@ -407,6 +419,11 @@ class World(RuleBasedStateMachine):
             self.pass_time(span)
             self.edit(replace(self.spec, enabled=True))
 
+    @rule(span=SPANS)
+    def start_and_live(self, span: int) -> None:
+        self.start()
+        self.live(span)
+
     @rule()
     def start(self) -> None:
         self._keep_word()
@@ -439,10 +456,11 @@ class World(RuleBasedStateMachine):
             self.pass_time(max(0, ends[0] - self.now.boot_ns) if ends else 0)
         assert self.process is None
         assert at_rest(self.state)
-        for _ in range(10):
+        for _ in range(5):
             self.pass_time(min(self._next_ns(), default=HOUR))
             self.hear(Look())
         assert not self.orders
+        self.start()
 
     @rule(span=SPANS, back=MOSTLY)
     def remove(self, span: int, *, back: bool) -> None:
@@ -505,4 +523,4 @@ def _summary(state: State) -> tuple[object, ...]:
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=150, stateful_step_count=50, deadline=None, derandomize=True)
+TestWorld.settings = settings(max_examples=120, stateful_step_count=50, deadline=None, derandomize=True)

@@ -6,6 +6,7 @@ Ids, tags and `all` are asked of the daemon at each TAB; where none runs, there 
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
 from stratvisor.cli import home
@@ -13,7 +14,6 @@ from stratvisor.cli.client import Client
 from stratvisor.cli.failure import Failure
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterable, Iterator
 
     from stratvisor.cli.verbs import Verbs
@@ -39,7 +39,7 @@ _stratvisor() {{
     case "$current" in
         -*) words="$options" ;;
         *) [ -z "$ask" ] ||
-            words="$("${{COMP_WORDS[0]}}" ${{home:+--home "$home"}} completion "$ask" 2>/dev/null)" ;;
+            words="$("${{COMP_WORDS[0]}}" ${{home:+--home "$home"}} completion --ask "$ask" 2>/dev/null)" ;;
     esac
     if [ -n "$BASH_VERSION" ] && {{ [ "$current" = @ ] || [ "$previous" = @ ]; }}; then
         # bash ends a word at @, and replaces only what stands behind it
@@ -70,16 +70,14 @@ def add(verbs: Verbs, parser: Callable[[], argparse.ArgumentParser]) -> None:
             "completion zsh >> ~/.zshrc",
         ),
     )
-    verb.add_argument(
-        "of",
-        choices=[*_PRELUDES, *_ASKED.values()],
-        help="a shell; ids and selectors are what its script asks for",
-    )
+    wanted = verb.add_mutually_exclusive_group(required=True)
+    wanted.add_argument("shell", nargs="?", metavar="SHELL", choices=list(_PRELUDES), help="bash or zsh")
+    wanted.add_argument("--ask", choices=list(_ASKED.values()), help=argparse.SUPPRESS)
 
 
 def _completion(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
-    if arguments.of in _PRELUDES:
-        print(_script(arguments.of, parser), end="")
+    if arguments.shell is not None:
+        print(_script(arguments.shell, parser), end="")
         return 0
     try:
         status = Client(home.find(arguments.home)).get("complete", "status")
@@ -87,7 +85,7 @@ def _completion(arguments: argparse.Namespace, parser: argparse.ArgumentParser) 
         return 0
     ids = [one["id"] for one in status["strategies"]]
     tags = sorted({f"@{tag}" for one in status["strategies"] for tag in one["tags"]})
-    print(*ids, *([*tags, "all"] if arguments.of == "selectors" else []), sep="\n")
+    print(*ids, *([*tags, "all"] if arguments.ask == "selectors" else []), sep="\n")
     return 0
 
 
@@ -101,7 +99,7 @@ def _cases(parser: argparse.ArgumentParser) -> Iterator[str]:
     # argparse has no public way to list what it takes.
     verbs = next(action.choices for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
     for name, verb in verbs.items():
-        actions = verb._actions  # noqa: SLF001
+        actions = [action for action in verb._actions if action.help != argparse.SUPPRESS]  # noqa: SLF001
         yield from _after_options(name, actions)
         yield _after_verb(name, actions)
     yield f'" "*) options="--home --version --help" words="{" ".join(verbs)}" ;;'

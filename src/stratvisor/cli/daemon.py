@@ -40,11 +40,6 @@ def add(verbs: Verbs) -> None:
 
 def _up(arguments: argparse.Namespace) -> int:
     place = home.find(arguments.home)
-    if not (place / home.SETTINGS).exists() and not (place / "conf.d").exists():
-        raise Failure(
-            f"cannot start in {place}: it holds neither stratvisor.toml nor conf.d; "
-            "make an instance with `stratvisor init DIR`"
-        )
     from stratvisor.daemon import run  # noqa: PLC0415  the server: no other verb may load it
 
     return run(place, verbose=arguments.verbose)

@@ -12,24 +12,48 @@ from pathlib import Path
 from stratvisor.cli.failure import USAGE, Failure
 
 SETTINGS = "stratvisor.toml"
+CONFIG = "conf.d"
 SOCKET = Path("run", "stratvisor.sock")
 TOKEN = Path("keys", "api.token")
 DEFAULT_BASE_PATH = "/python"
 
 
 def find(given: str | None) -> Path:
-    """The folder given, else the nearest one upwards that holds a stratvisor.toml, else the current one.
+    """The folder given, else the nearest one upwards: by its stratvisor.toml before any other sign.
 
     Raises:
-        Failure: the folder given is none.
+        Failure: the folder given is no instance, or there is none upwards.
     """
     if given is not None:
-        home = Path(given).expanduser().resolve()
-        if not home.is_dir():
-            raise Failure(f"cannot use {home} as home: it is no folder; `stratvisor init` makes one", USAGE)
-        return home
+        return _checked(Path(given).expanduser().resolve())
     here = Path.cwd()
-    return next((folder for folder in (here, *here.parents) if (folder / SETTINGS).is_file()), here)
+    upwards = (here, *here.parents)
+    for is_sign in (_has_settings, _is_instance):
+        for folder in upwards:
+            if is_sign(folder):
+                return folder
+    raise Failure(
+        "no instance here or above: cd into one, use --home DIR, or make one with `stratvisor init DIR`",
+        USAGE,
+    )
+
+
+def _checked(home: Path) -> Path:
+    if not home.is_dir():
+        raise Failure(f"cannot use {home} as home: it is no folder; `stratvisor init` makes one", USAGE)
+    if not _is_instance(home):
+        why = f"it holds neither {SETTINGS} nor {CONFIG}; `stratvisor init {home}` makes it one"
+        raise Failure(f"cannot use {home} as home: {why}", USAGE)
+    return home
+
+
+def _has_settings(folder: Path) -> bool:
+    return (folder / SETTINGS).is_file()
+
+
+def _is_instance(folder: Path) -> bool:
+    # The socket too: a daemon whose files have vanished can still be asked why.
+    return _has_settings(folder) or (folder / CONFIG).is_dir() or (folder / SOCKET).is_socket()
 
 
 def base_path(home: Path) -> str:

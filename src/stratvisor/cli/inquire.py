@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratvisor.cli import home, terminal
 from stratvisor.cli.client import Client
-from stratvisor.cli.shown import clean, ending, moment, size, span
+from stratvisor.cli.shown import clean, moment, size, span
 from stratvisor.cli.table import Column, Row, table
 from stratvisor.cli.verbs import add_one, count
 
@@ -105,5 +105,6 @@ def _row(run: dict[str, Any]) -> Row:
 def _end(run: dict[str, Any]) -> str:
     if run["ended"] is None:
         return "still running"
-    end = run | {"cause": run["cause"] or (run["last_line"] if run["failed"] else run["stopped"])}
-    return ending(end)
+    # Whoever exits has often just said why; whoever was killed was in the middle of something else.
+    spoke = run["failed"] and run["code"] and not run["cause"] and run["last_line"]
+    return clean(f"{run['how']}: {run['last_line']}" if spoke else run["how"])

@@ -57,5 +57,5 @@ def _report(plan: dict[str, Any], nothing: str) -> int:
     deeds = [f"{words}: {' '.join(plan[deed])}" for deed, words in _DEEDS.items() if plan[deed]]
     refused = [f"refused: {clean(plan['refused'])}"] if plan["refused"] else []
     problems = [problem_line(problem) for problem in plan["problems"]]
-    print("\n".join([*(deeds or [nothing]), *refused, *problems]))
+    print("\n".join([*problems, *refused, *(deeds or [nothing])]))
     return FAILED if refused or problems else 0

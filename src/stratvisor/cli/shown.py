@@ -68,11 +68,9 @@ def moment(when: str | None, beside: str | None = None) -> str:
 
 def ending(end: dict[str, Any]) -> str:
     """How a run ended: its code or signal, and the cause where that says more."""
-    how = f"exit {end['code']}"
-    if end["signal"] is not None:
-        how = str(end["signal"])
-    elif end["code"] is None:
-        how = "unknown"
+    if end["code"] is None and end["signal"] is None:
+        return clean(end["cause"] or "nobody saw it end")
+    how = f"exit {end['code']}" if end["signal"] is None else f"killed by {end['signal']}"
     return clean(f"{how}: {end['cause']}" if end["cause"] else how)
 
 

@@ -10,6 +10,7 @@ from stratvisor.cli import home, terminal
 from stratvisor.cli.client import Client
 from stratvisor.cli.shown import clean, ending, moment, percent, problem_line, size, span
 from stratvisor.cli.table import Column, Row, table
+from stratvisor.cli.verbs import named
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +45,7 @@ def add(verbs: Verbs) -> None:
             "status --json | jq -r '.strategies[].id'",
         ),
     )
-    verb.add_argument("id", metavar="ID", nargs="?", help="one strategy")
+    verb.add_argument("id", metavar="ID", nargs="?", type=named, help="one strategy")
     verb.add_argument("--watch", action="store_true", help="stay, and draw again whenever something changes")
     verb.add_argument(
         "--json", action="store_true", help="print the daemon's JSON; with --watch, one document a line"

@@ -57,12 +57,16 @@ class Wrapped(argparse.HelpFormatter):
 
 def add_one(verb: argparse.ArgumentParser) -> None:
     """The argument of a verb about one strategy."""
-    verb.add_argument("id", metavar="ID", help="the strategy: the name of its file in conf.d, without .yaml")
+    verb.add_argument(
+        "id", metavar="ID", type=named, help="the strategy: the name of its file in conf.d, without .yaml"
+    )
 
 
 def add_some(verb: argparse.ArgumentParser) -> None:
     """The argument of a verb that takes any number of strategies."""
-    verb.add_argument("ids", metavar="ID", nargs="+", help="a strategy, @TAG for all that carry it, or `all`")
+    verb.add_argument(
+        "ids", metavar="ID", nargs="+", type=named, help="a strategy, @TAG for all that carry it, or `all`"
+    )
 
 
 def add_wait(verb: argparse.ArgumentParser) -> None:
@@ -76,6 +80,13 @@ def add_wait(verb: argparse.ArgumentParser) -> None:
     )
 
 
+def named(text: str) -> str:
+    """An id or a selector, for argparse; which of them exist, the daemon knows."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("ID is empty")
+    return text
+
+
 def seconds(text: str) -> float:
     """A time to wait, for argparse."""
     try:
@@ -84,14 +95,14 @@ def seconds(text: str) -> float:
         number = -1
     if 0 <= number <= MOST_WAIT_S:
         return number
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {MOST_WAIT_S:g}")
+    raise argparse.ArgumentTypeError(f"must be seconds, 0 to {MOST_WAIT_S:g}, not {text!r}")
 
 
 def count(text: str) -> int:
     """How many, for argparse."""
     if re.fullmatch("0{0,9}[1-9][0-9]{0,8}", text):
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
 
 
-_HOME_HELP = "the instance (default: the nearest folder upwards with a stratvisor.toml, else this one)"
+_HOME_HELP = "the instance (default: the nearest folder upwards with a stratvisor.toml, else with a conf.d)"

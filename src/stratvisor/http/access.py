@@ -103,7 +103,7 @@ def _by_token(request: web.Request, here: Front) -> Caller | None:
         return None
     scheme, _, token = given.partition(" ")
     if scheme.lower() != "bearer" or not here.doors.is_token(token.strip()):
-        raise _unknown("the token is wrong; it stands in keys/api.token")
+        raise _unknown("the token is wrong; `stratvisor token` prints it")
     return Caller("token 'api'")
 
 
@@ -112,8 +112,8 @@ async def _by_session(request: web.Request, here: Front) -> Caller:
     session = None if cookie is None else here.doors.session(cookie)
     if session is None:
         raise _unknown(
-            "send the token of keys/api.token as 'Authorization: Bearer TOKEN', "
-            "or log in with the link that 'stratvisor up' prints"
+            "send the token that `stratvisor token` prints as 'Authorization: Bearer TOKEN', "
+            "or log in with the link that `stratvisor up` prints"
         )
     if request.method not in SAFE and not hmac.compare_digest(
         (await _csrf(request)).encode("utf-8", "surrogatepass"), session.csrf.encode()
@@ -139,7 +139,9 @@ def _check_host(request: web.Request) -> None:
     port = _port(request)
     if match is None or not _is_loopback(match["name"]) or int(match["port"] or 80) != port:
         raise RequestError(
-            421, f"this answers to localhost:{port} alone, not to {', '.join(given) or 'no name'}"
+            421,
+            f"this answers to localhost:{port}, 127.0.0.1:{port} and [::1]:{port}, "
+            f"not to {', '.join(given) or 'no name'}; a proxy must send one of these as Host",
         )
 
 
@@ -159,6 +161,7 @@ def _is_loopback(name: str) -> bool:
 
 
 def _unknown(detail: str) -> RequestError:
+    """A challenge, which is for programs: a person who is asked for by a page is shown the login form."""
     return RequestError(401, detail, {"WWW-Authenticate": 'Bearer realm="stratvisor"'})
 
 

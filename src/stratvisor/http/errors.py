@@ -64,7 +64,8 @@ def error_answer(request: web.Request, error: RequestError) -> web.Response:
     title = HTTPStatus(error.status).phrase
     if wants_page(request):
         page = "login.html" if error.status == HTTPStatus.UNAUTHORIZED else "error.html"
-        facts = {"status": error.status, "title": title, "detail": error.detail, "code": ""}
+        detail = "" if "WWW-Authenticate" in error.headers else error.detail  # a challenge is for programs
+        facts = {"status": error.status, "title": title, "detail": detail, "code": ""}
         return front(request).pages.answer(request, page, facts, error.status, error.headers)
     problem = {
         "type": "about:blank",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from stratvisor.ports import Json
 
 NONE = "\N{EN DASH}"
+_CODE = re.compile(r"`([^`]+)`")
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -100,15 +102,9 @@ def local(iso: str | None, now: str) -> str:
 
 def ending(end: Json) -> str:
     """How a run ended, in a few words, from `last_exit` or the history; of one that goes on: nothing."""
-    signal = end["signal"]
-    if end["code"] is not None:
-        told = f"exit {end['code']}"
-    elif signal is not None:
-        told = f"killed by {signal}"
-    elif end.get("unknown"):
-        told = "nobody saw it end"
-    else:
-        return ""
+    if end["code"] is None and end["signal"] is None:
+        return end["cause"] or ("nobody saw it end" if end.get("unknown") else "")
+    told = f"exit {end['code']}" if end["code"] is not None else f"killed by {end['signal']}"
     stopped = end.get("stopped")
     cause = end["cause"] or (BECAUSE[Because(stopped)] if stopped else None)
     return f"{told}: {cause}" if cause else told
@@ -118,6 +114,11 @@ def day(iso: str) -> str:
     """The date of an instant, as it stands in it."""
     at = datetime.fromisoformat(iso)
     return f"{at:%A} {at.day} {at:%B}"
+
+
+def spans(text: str) -> list[tuple[bool, str]]:
+    """A sentence in pieces: whether each is code, and its text without the backticks that made it so."""
+    return [(bool(place % 2), piece) for place, piece in enumerate(_CODE.split(text)) if piece]
 
 
 def unique_problems(problems: Iterable[Json]) -> list[Json]:
@@ -135,5 +136,6 @@ FILTERS: dict[str, Any] = {
     "local": local,
     "ending": ending,
     "day": day,
+    "spans": spans,
     "unique_problems": unique_problems,
 }

@@ -15,12 +15,13 @@ from aiohttp import web
 from stratvisor import logs
 from stratvisor.http.answers import json_answer, wants_page
 from stratvisor.http.errors import STARTED, RequestError
+from stratvisor.http.formats import ending
 from stratvisor.http.front import Front, front
 from stratvisor.http.negotiate import HTML, JSON, PLAIN, best
 from stratvisor.http.parameters import flag, text, whole
 from stratvisor.http.route import Answer, Asked, Route
 from stratvisor.http.sse import CONTENT_TYPE, frame, stream
-from stratvisor.ports import Host, Json, UnknownStrategy
+from stratvisor.ports import Host, Json, Refused, UnknownStrategy
 from stratvisor.shim import lognames
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ async def _page(request: web.Request, asked: Asked, files: Sequence[Path]) -> we
     facts = {
         "strategy": strategy,
         "runs": runs[::-1],
+        "ends": await _ends(here.host, strategy, len(runs)),
         "run": _run_of(shown[0]) if shown and not (asked["grep"] and not asked["run"]) else "",
         "lines": _count(asked),
         "grep": asked["grep"] or "",
@@ -97,6 +99,15 @@ async def _page(request: web.Request, asked: Asked, files: Sequence[Path]) -> we
         "tail": tail,
     }
     return here.pages.answer(request, "logs.html", facts)
+
+
+async def _ends(host: Host, strategy: str, count: int) -> dict[str, str]:
+    """By the name of its log: each run's number and how it ended. Without the history there are none."""
+    try:
+        known = await host.runs(strategy, count)
+    except (Refused, UnknownStrategy):
+        return {}
+    return {_log_name(run["log"]): f"{run['run']}: {ending(run) or 'still running'}" for run in known if run["log"]}
 
 
 async def _follow(request: web.Request, asked: Asked, strategy: str, run: str | None) -> web.StreamResponse:
@@ -161,8 +172,12 @@ async def _run_name(host: Host, strategy: str, given: str | None) -> str | None:
         return given.removesuffix(".log")
     for entry in (_current(host, strategy), *await host.runs(strategy, _HISTORY)):
         if str(entry.get("run")) == given and entry.get("log"):
-            return PurePath(entry["log"]).name.removesuffix(".log")
-    raise RequestError(404, f"{strategy} has no log of a run {given}; /runs/{strategy} lists what is known")
+            return _log_name(entry["log"])
+    raise RequestError(404, f"{strategy} has no log of a run {given}; `stratvisor runs {strategy}` lists its runs")
+
+
+def _log_name(path: str) -> str:
+    return PurePath(path).name.removesuffix(".log")
 
 
 def _current(host: Host, strategy: str) -> Json:

@@ -45,7 +45,7 @@ async def log_in(request: web.Request, asked: Asked) -> web.Response:
         await here.pause(FAILED_PAUSE_S)
         raise RequestError(
             401,
-            "this code is spent, too old or mistyped; paste the token of keys/api.token, "
+            "this code is spent, too old or mistyped; paste the token that `stratvisor token` prints, "
             "or start the daemon again for a new link",
         )
     answer = see(f"{here.base}/")

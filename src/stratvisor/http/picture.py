@@ -77,7 +77,7 @@ def picture(timeline: Json, only: str | None = None) -> Picture:
 
 
 def _row(day: Window, now: datetime, row: Json) -> Row:
-    bands = tuple(_shape(day, _at(band["start"]), _at(band["stop"]), "window") for band in row["bands"])
+    bands = tuple(_shape(day, _at(band["start"]), _at(band["stop"]), "wanted") for band in row["bands"])
     bars = tuple(_merged((_bar(day, now, bar) for bar in row["bars"]), "runs"))
     marks = tuple(_merged((_mark(day, mark) for mark in row["marks"]), "failures", CLOSEST_MARKS))
     said = "; ".join(shape.text for shape in (*bands, *bars, *marks)) or "nothing today"

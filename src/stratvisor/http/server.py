@@ -30,6 +30,10 @@ GRACE_S = 2.0
 """What requests under way get to end when the server closes."""
 
 _LOG = logging.getLogger(__name__)
+_TAKEN = (
+    "cannot listen on %s:%s: %s; tried again every %g s; or set [http] port in stratvisor.toml and start the "
+    "daemon again; until then the Unix socket answers"
+)
 _NO_LOG = logging.getLogger("stratvisor.http.requests")
 """Requests are not logged one by one; orders stand in the history, with who gave them."""
 _NO_LOG.disabled = True
@@ -81,7 +85,7 @@ class Server:
             listening = await loop.create_server(self._connection, host, port)
         except OSError as error:
             if not again:
-                _LOG.warning("cannot listen on %s:%s: %s; trying on", host, port, _reason(error))
+                _LOG.warning(_TAKEN, host, port, _reason(error), RETRY_S)
             return False
         self._listening.append(listening)
         self.port = listening.sockets[0].getsockname()[1]
@@ -119,5 +123,5 @@ def _is_loopback(host: str) -> bool:
 
 def _reason(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "another process has it"
+        return "it is in use"
     return error.strerror or str(error)

@@ -203,6 +203,8 @@ class Section:
     declared: tuple[Key, ...]
     strangers: StdMapping[str, str] = field(default_factory=dict)
     """Keys that people look for here in vain, and what to tell them."""
+    alternatives: tuple[str, ...] = ()
+    """Keys that might have stood here instead, for guesses."""
     name: str = "keys"
 
     def read(self, node: Node, at: At) -> Facts:
@@ -240,7 +242,8 @@ class Section:
     def _unknown(self, name: str) -> str:
         if name in self.strangers:
             return self.strangers[name]
-        return "unknown key" + did_you_mean(name, (key.name for key in self.declared))
+        known = [*(key.name for key in self.declared), *self.alternatives]
+        return "unknown key" + (did_you_mean(name, known) or f"; known here: {', '.join(known)}")
 
 
 def _take(facts: Facts, key: Key, entry: Entry, at: At) -> None:
@@ -249,6 +252,11 @@ def _take(facts: Facts, key: Key, entry: Entry, at: At) -> None:
         key.read_into(facts, entry.value, at)
     except UnreadableError:
         facts.whole = False
+
+
+def as_written(scalar: Scalar) -> str:
+    """A scalar as a message repeats it: text in quotes, and what is no text without them."""
+    return quoted(scalar.text) if scalar.kind is Kind.TEXT else label(scalar.text)
 
 
 def mapping_of(node: Node, at: At) -> Mapping:
@@ -281,7 +289,7 @@ def wrong_kind(node: Node, at: At, meant: str) -> UnreadableError:
         case Scalar(kind=Kind.NOTHING):
             return at.unreadable(node.mark, "has no value; write one, or remove the key")
         case Scalar():
-            return at.unreadable(node.mark, f"must be {meant}, not {quoted(node.text)}")
+            return at.unreadable(node.mark, f"must be {meant}, not {as_written(node)}")
         case Sequence():
             return at.unreadable(node.mark, f"must be {meant}, not a list")
         case Mapping():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from collections.abc import Mapping as StdMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from stratvisor.reading.keys import Facts, Grammar, Place, Section, UnreadableError, mapping_of, wrong_kind
@@ -167,8 +167,9 @@ class OneOf(Generic[T_co]):
         """The value, once everything in it can be read."""
         if not isinstance(node, Mapping):
             return self._word(node, at)
-        form = self.form_of(node) or self.forms[0]
-        facts = form.section.read(node, at)
+        told = self.form_of(node)
+        form = told or self.forms[0]
+        facts = (form.section if told else self._undecided()).read(node, at)
         if not facts.whole:
             raise UnreadableError
         try:
@@ -189,6 +190,12 @@ class OneOf(Generic[T_co]):
         """The form that a mapping is meant to have; None: it does not tell."""
         names = mapping.names()
         return next((form for form in self.forms if form.signs & names), None)
+
+    def _undecided(self) -> Section:
+        """The first form, where the keys of the others are as good a guess."""
+        first = self.forms[0].section
+        names = [key.name for form in self.forms for key in form.section.declared]
+        return replace(first, alternatives=tuple(dict.fromkeys(names))[len(first.declared) :])
 
     def _word(self, node: Node, at: At) -> T_co:
         if isinstance(node, Scalar) and node.text in self.words:

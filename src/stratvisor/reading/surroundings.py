@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from stratvisor.reading import env_file, source
 from stratvisor.reading.grammar import Elsewhere
 from stratvisor.spec import THREAD_VARIABLES, Process
-from stratvisor.wording import nearest, quoted
+from stratvisor.wording import label, nearest, quoted
 
 if sys.platform != "win32":
     import pwd
@@ -165,8 +165,10 @@ def _missing(written: str, home: Path, meant: str) -> str:
         guess = nearest(path.name, (sibling.name for sibling in path.parent.iterdir()))
     except OSError:
         guess = None
-    what = f"no such {meant}" if path == home / written else f"no such folder as {shown(path, home)!r}"
-    return what + (f"; did you mean {shown(path.with_name(guess), home)!r}?" if guess else "")
+    is_last = path == home / written
+    what = f"no such {meant}" if is_last else f"no such {meant}: {label(written)}"
+    kind = "" if is_last else "the folder "
+    return what + (f"; did you mean {kind}{shown(path.with_name(guess), home)!r}?" if guess else "")
 
 
 def _refuse(at: At, message: str) -> None:

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from stratvisor.reading.keys import scalar_of
+from stratvisor.reading.document import kind_of
+from stratvisor.reading.keys import as_written, scalar_of
 from stratvisor.reading.nodes import Kind
 from stratvisor.spec import DAY, GB, HOUR, KB, MB, MILLISECOND, MINUTE, SECOND
-from stratvisor.wording import did_you_mean, quoted
+from stratvisor.wording import did_you_mean, label, quoted
 
 if TYPE_CHECKING:
     from enum import StrEnum
 
     from stratvisor.reading.keys import At, Json
-    from stratvisor.reading.nodes import Node
+    from stratvisor.reading.nodes import Node, Scalar
 
 T = TypeVar("T")
 E = TypeVar("E", bound="StrEnum")
@@ -81,6 +82,13 @@ def sound(text: str) -> str:
     return text
 
 
+def _bare(scalar: Scalar, at: At) -> str:
+    """The text of a number or a truth, which is neither in quotes."""
+    if scalar.kind is Kind.TEXT:
+        raise at.unreadable(scalar.mark, f"is text; remove the quotes: {label(scalar.text)}")
+    return scalar.text
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """A whole number."""
@@ -96,11 +104,11 @@ class Whole:
     def read(self, node: Node, at: At) -> int:
         """The value."""
         scalar = scalar_of(node, at)
-        known = scalar.kind is Kind.WHOLE and len(scalar.text) <= 20  # int() of thousands of digits raises
+        known = kind_of(scalar.text) is Kind.WHOLE and len(scalar.text) <= 20  # int() of thousands raises
         if not known or not self.low <= int(scalar.text) <= self.high:
-            message = f"must be a whole number, {self.low} to {self.high}, not {quoted(scalar.text)}"
+            message = f"must be a whole number, {self.low} to {self.high}, not {as_written(scalar)}"
             raise at.unreadable(scalar.mark, message)
-        return int(scalar.text)
+        return int(_bare(scalar, at))
 
     def plain(self, value: Any) -> int:
         """The number."""
@@ -126,11 +134,11 @@ class Decimal:
     def read(self, node: Node, at: At) -> float:
         """The value."""
         scalar = scalar_of(node, at)
-        known = scalar.kind in (Kind.WHOLE, Kind.DECIMAL)
+        known = kind_of(scalar.text) in (Kind.WHOLE, Kind.DECIMAL)
         if not known or not self.low <= float(scalar.text) <= self.high:
-            message = f"must be a number, {self.low:g} to {self.high:g}, not {quoted(scalar.text)}"
+            message = f"must be a number, {self.low:g} to {self.high:g}, not {as_written(scalar)}"
             raise at.unreadable(scalar.mark, message)
-        return float(scalar.text)
+        return float(_bare(scalar, at))
 
     def plain(self, value: Any) -> float:
         """The number, without a point where it is whole."""
@@ -150,9 +158,9 @@ class Flag:
     def read(self, node: Node, at: At) -> bool:
         """The value."""
         scalar = scalar_of(node, at)
-        if scalar.kind is not Kind.TRUTH:
-            raise at.unreadable(scalar.mark, f"must be true or false, not {quoted(scalar.text)}")
-        return scalar.text == "true"
+        if scalar.text not in ("true", "false"):
+            raise at.unreadable(scalar.mark, f"must be true or false, not {as_written(scalar)}")
+        return _bare(scalar, at) == "true"
 
     def plain(self, value: Any) -> bool:
         """The truth."""

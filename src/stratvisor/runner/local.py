@@ -1,11 +1,11 @@
-"""Runs on this machine: makes run directories, has shims forked for them, and reads how they ended.
+"""Runs on this machine: has shims forked for them, tells them what is wanted, and hears how they ended.
 
-Knows the run directory's contract and nothing of policy. Every wish goes into a file and every end
-comes out of one, so it makes no difference whether the daemon that made a run is the one that sees it
-end. While either lock of a strategy is held, no copy of it starts.
+Every wish goes into a file and every end comes out of one, so it makes no difference whether the
+daemon that made a run is the one that sees it end. While either lock of a strategy is held, no copy of
+it starts; and whatever fails on the way, a process that lives is never taken for one that does not.
 
-`launch`, `tell` and `survey` block on disk and are called from worker threads; `watch` and what it
-calls belong to the event loop.
+`launch`, `tell`, `survey` and `forget` block on disk and are called from worker threads; `watch` and
+what it calls belong to the event loop.
 """
 
 from __future__ import annotations
@@ -13,33 +13,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import fcntl
 import logging
 import os
 import select
-import shutil
+import signal
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from stratvisor.ports import (
-    Clock,
-    Finished,
-    Found,
-    LaunchOrder,
-    LaunchRefused,
-    Stray,
-    Survey,
-)
-from stratvisor.runner import environment, logfolder, orphans, strays
-from stratvisor.runner.codec import finished_from_json, from_ns, to_ns, want_from_json, want_to_json
+from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused, Survey
+from stratvisor.runner import orphans, strays
+from stratvisor.runner.folders import Folders, Key
+from stratvisor.runner.survey import Surveyor
 from stratvisor.runner.zygote import Zygote
 from stratvisor.shim import rundir
-from stratvisor.spec import ID
-from stratvisor.state import Exit, Run, Want
+from stratvisor.spec import Logs, Stop
+from stratvisor.state import Because, StopOrder, Want
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -47,12 +39,10 @@ log = logging.getLogger(__name__)
 SHIM_TIMEOUT_MS = 20_000
 """A shim that has not spoken by then is stuck; only a machine out of memory was seen to take a second."""
 
+RETRY_S = 1.0
+"""Between tries to hold on to a run that lives: the reason (descriptors, disk) passes or it does not."""
 
-class Key(NamedTuple):
-    """Names a run."""
-
-    strategy: str
-    number: int
+HOLD_TRIES = 10
 
 
 @dataclass(slots=True)
@@ -65,54 +55,51 @@ class Handle:
     """A read end of the output FIFO: what is in it outlives shim and strategy together."""
     ended: Callable[[Finished], None] | None = None
 
+    def close(self) -> None:
+        """Let go."""
+        os.close(self.shim)
+        os.close(self.spare)
+
 
 class LocalRunner:
     """Runs under shims of this machine."""
 
     def __init__(self, home: Path, clock: Clock) -> None:
-        self._home = home
-        self._folder = os.path.join(home, "run")
         self._clock = clock
-        self._zygote = Zygote(os.path.join(self._folder, "shim.err"))
+        self._folders = Folders(home, clock)
+        self._zygote = Zygote(os.path.join(self._folders.root, "shim.err"))
         self._handles: dict[Key, Handle] = {}
         self._strays: dict[str, list[strays.Copy]] = {}
-        self._closed = False
+        self._reaped: dict[int, int] = {}
+        """Wait statuses of orphans by pid, until the shim that takes over asks."""
+        self._closing = threading.Event()
 
     def start(self) -> None:
         """Have the zygote ready."""
         self._zygote.start()
 
+    @property
+    def zygote_pid(self) -> int | None:
+        """Of the zygote that serves now."""
+        return self._zygote.pid
+
     # Launching.
 
     def launch(self, order: LaunchOrder) -> Found:
         """Make the run: directory, locks, FIFO, log, shim. See `ports.Runner`."""
+        key = Key(order.strategy, order.number)
         self._refuse_beside_strays(order.strategy)
-        folder = self._run_folder(order.strategy, order.number)
+        self._refuse_beside_unfinished(order.strategy)
         with contextlib.ExitStack() as stack:
             try:
-                locks = self._lock(order.strategy, stack)
-                self._refuse_beside_unfinished(order.strategy)
-                os.mkdir(folder, 0o700)
-                stack.callback(_remove_unborn, folder)
-                self._furnish(folder, order)
-                found = self._start_shim(Key(order.strategy, order.number), folder, locks)
+                names = (rundir.LOCK, rundir.LOCK_STRATEGY)
+                locks = [self._folders.lock(order.strategy, name, stack) for name in names]
+                stack.callback(self._remove_unborn, key)
+                self._folders.furnish(key, order)
+                return self._start_shim(key, locks)
             except OSError as error:
-                raise LaunchRefused(f"{error.strerror} ({error.filename or folder})") from error
-            return found
-
-    def _lock(self, strategy: str, stack: contextlib.ExitStack) -> list[int]:
-        os.makedirs(os.path.join(self._folder, strategy), 0o700, exist_ok=True)
-        return [self._flock(strategy, name, stack) for name in (rundir.LOCK, rundir.LOCK_STRATEGY)]
-
-    def _flock(self, strategy: str, name: str, stack: contextlib.ExitStack) -> int:
-        path = os.path.join(self._folder, strategy, name)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LaunchRefused(f"a copy of it still lives: {path} is held") from None
-        return lock
+                where = error.filename or self._folders.path(key)
+                raise LaunchRefused(f"{error.strerror} ({where})") from error
 
     def _refuse_beside_strays(self, strategy: str) -> None:
         alive = [copy for copy in self._strays.pop(strategy, ()) if copy.lives()]
@@ -121,78 +108,101 @@ class LocalRunner:
             raise LaunchRefused(alive[0].why)
 
     def _refuse_beside_unfinished(self, strategy: str) -> None:
-        """A free lock alone proves nothing: a run without an end may have processes that let go of it."""
-        for number in self._numbers(strategy):
-            if not os.path.exists(os.path.join(self._run_folder(strategy, number), rundir.EXIT)):
-                raise LaunchRefused(f"its run {number} is not accounted for yet")
+        """A free lock alone proves nothing: a run without an end may have processes that let go of it.
 
-    def _furnish(self, folder: str, order: LaunchOrder) -> None:
-        now = self._clock.now()
-        data = os.path.join(self._home, "data", order.strategy)
-        os.makedirs(data, 0o700, exist_ok=True)
-        rundir.reserve_exit(folder)
-        out = os.path.join(folder, rundir.OUT)
-        os.mkfifo(out, 0o600)
-        os.mkfifo(os.path.join(folder, rundir.CTL), 0o600)
-        path = logfolder.create(self._home, order.strategy, order.timezone, now.wall)
-        spec = environment.spec_json(self._home, order, path, now.wall)
-        if spec["user"] is not None:
-            for one in (out, data):
-                os.chown(one, spec["user"]["uid"], spec["user"]["gid"])
-        rundir.write(os.path.join(folder, rundir.SPEC), spec)
-        rundir.write(os.path.join(folder, rundir.WANT), want_to_json(order.want))
+        One that nobody watches (its launch failed half-way) is stopped if it lives, and accounted for.
+        """
+        for number in self._folders.numbers(strategy):
+            key = Key(strategy, number)
+            if self._folders.is_finished(key):
+                continue
+            if key in self._handles:
+                raise LaunchRefused(f"its run {number} still lives")
+            if strays.living(self._folders, key):
+                self._end_unwatched(key)
+                raise LaunchRefused(f"its run {number} was never watched, and is being stopped")
+            self._folders.lose(key, "its launch failed half-way")
 
-    def _start_shim(self, key: Key, folder: str, descriptors: list[int]) -> Found:
+    def _end_unwatched(self, key: Key) -> None:
+        order = StopOrder(Because.SHUTDOWN, "", self._clock.now().boot_ns, Stop())
+        with contextlib.suppress(OSError):  # tried again with the next launch
+            self.tell(*key, Want(order, None, Stop(), Logs()))
+
+    def _remove_unborn(self, key: Key) -> None:
+        """A launch that did not get as far as a process leaves nothing behind."""
+        if not os.path.exists(self._folders.path(key, rundir.PID)):
+            self._folders.remove(key)
+
+    def _start_shim(self, key: Key, descriptors: list[int], status: int | None = None) -> Found:
         """Have a shim forked, wait until it says that pid.json stands, and hold on to it."""
-        spare = os.open(os.path.join(folder, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        heard, said = os.pipe2(os.O_CLOEXEC)
         try:
-            heard, said = os.pipe2(os.O_CLOEXEC)
             try:
-                try:
-                    lock, *rest = descriptors
-                    self._zygote.shim(folder, [lock, said, *rest])
-                finally:
-                    os.close(said)
-                _await_word(heard, folder)
+                lock, *rest = descriptors
+                self._zygote.shim(self._folders.path(key), [lock, said, *rest], status)
             finally:
-                os.close(heard)
-            found, shim = self._identify(key, folder)
-        except BaseException:
+                os.close(said)
+            _await_word(heard, self._folders.path(key))
+        finally:
+            os.close(heard)
+        return self._hold_on(key)
+
+    def _hold_on(self, key: Key) -> Found:
+        """A shim lives: get a hold of it, however often it takes; or have it end its run.
+
+        Raises:
+            LaunchRefused: it is being stopped, since a run that nobody watches must not be.
+        """
+        for _ in range(HOLD_TRIES):
+            try:
+                return self.hold(key)
+            except (OSError, rundir.Unreadable) as error:
+                why = str(error)
+                log.warning("cannot watch %s, run %d: %s; trying again", *key, why)
+            self._closing.wait(RETRY_S)
+        self._end_unwatched(key)
+        raise LaunchRefused(f"its run {key.number} could not be watched and is stopped: {why}")
+
+    def hold(self, key: Key) -> Found:
+        """Hold on to a run whose pid.json stands.
+
+        Raises:
+            OSError: no descriptor for it.
+            Unreadable: its files do not tell.
+        """
+        found, shim = self._folders.found(key)
+        spare = os.open(self._folders.path(key, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            self._handles[key] = Handle(_pidfd(shim), spare)
+        except OSError:
             os.close(spare)
             raise
-        self._handles[key] = Handle(shim, spare)
         return found
 
-    def _identify(self, key: Key, folder: str) -> tuple[Found, int]:
-        """The run as its files tell it, and its shim's pidfd."""
-        spec = _must_read(folder, rundir.SPEC)
-        want = want_from_json(_must_read(folder, rundir.WANT))
-        who = _must_read(folder, rundir.PID)
-        run = Run(
-            number=key.number,
-            pid=who["strategy"][0],
-            began_ns=who["began_boot_ns"],
-            began=from_ns(who["began_ns"]),
-            fingerprint=spec["fingerprint"],
-            told=want,
-        )
-        ready = os.path.exists(os.path.join(folder, rundir.READY))
-        found = Found(key.strategy, run, ready=ready, log=os.path.relpath(who["log"], self._home))
-        return found, _pidfd(rundir.Identity(*who["shim"]))
+    def resume(self, key: Key, status: int | None = None) -> Found:
+        """Give a run whose shim is dead a new one. `status`: of its strategy, where that was reaped."""
+        with contextlib.ExitStack() as stack:
+            lock = self._folders.lock(key.strategy, rundir.LOCK, stack)
+            return self._start_shim(key, [lock], status)
 
-    # Telling and watching.
+    # Telling.
 
     def tell(self, strategy: str, number: int, want: Want) -> None:
         """Replace want.json, then say "look again". See `ports.Runner`."""
-        folder = self._run_folder(strategy, number)
-        with contextlib.suppress(FileNotFoundError):  # the run is over and forgotten
-            rundir.write(os.path.join(folder, rundir.WANT), want_to_json(want))
-            self._poke(folder)
-
-    @staticmethod
-    def _poke(folder: str) -> None:
+        key = Key(strategy, number)
         try:
-            ctl = os.open(os.path.join(folder, rundir.CTL), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            self._folders.write_want(key, want)
+        except OSError:
+            if want.stop is not None:
+                self._stop_without_files(key)
+            if os.path.isdir(self._folders.path(key)):
+                raise
+            return  # the run is over and forgotten, or its folder was removed under it
+        self._poke(key)
+
+    def _poke(self, key: Key) -> None:
+        try:
+            ctl = os.open(self._folders.path(key, rundir.CTL), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             if error.errno in {errno.ENXIO, errno.ENOENT}:  # no shim listens: the next one reads want.json
                 return
@@ -200,6 +210,15 @@ class LocalRunner:
         with contextlib.suppress(BlockingIOError):  # full of earlier pokes
             os.write(ctl, b"!")
         os.close(ctl)
+
+    def _stop_without_files(self, key: Key) -> None:
+        """A stop that no file can carry: the shim takes TERM for the plan that it has in memory."""
+        handle = self._handles.get(key)
+        if handle is not None:
+            with contextlib.suppress(OSError):  # it has ended
+                signal.pidfd_send_signal(handle.shim, signal.SIGTERM)
+
+    # Watching.
 
     def watch(self, strategy: str, number: int, ended: Callable[[Finished], None]) -> None:
         """See `ports.Runner`."""
@@ -213,188 +232,95 @@ class LocalRunner:
         loop = asyncio.get_running_loop()
         loop.remove_reader(handle.shim)
         _reap(handle.shim)
-        os.close(handle.shim)
-        finished = self._read_end(key)
+        finished = self._folders.end(key)
         if finished is None:
-            loop.run_in_executor(None, self._replace_shim, loop, key, handle)
+            arguments = (loop, key, handle)
+            threading.Thread(target=self._replace_shim, args=arguments, name="resume", daemon=True).start()
             return
-        os.close(handle.spare)
+        handle.close()
         if handle.ended is not None:
             handle.ended(finished)
 
     def _replace_shim(self, loop: asyncio.AbstractEventLoop, key: Key, lost: Handle) -> None:
-        """A shim died before its run: its strategy lives on under a new one."""
+        """A shim died before its run: its strategy goes on under a new one, however many tries it takes."""
         log.warning("the shim of %s, run %d, died; replacing it", *key)
         try:
-            try:
-                self._resume(key)
-            finally:
-                os.close(lost.spare)
-        except (OSError, LaunchRefused, ValueError, KeyError) as error:
-            finished = self._lost(key, f"its shim died and could not be replaced: {error}")
-            if lost.ended is not None:
-                loop.call_soon_threadsafe(lost.ended, finished)
-            return
-        if lost.ended is not None:
-            loop.call_soon_threadsafe(self._watch_again, key, lost.ended)
+            while not self._closing.is_set():
+                try:
+                    self.resume(key, self._status_of(key))
+                except (OSError, LaunchRefused, rundir.Unreadable) as error:
+                    if not self._surely_dead(key):
+                        log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
+                        self._closing.wait(RETRY_S)
+                        continue
+                    finished = self._folders.lose(key, f"its shim died and was not replaced: {error}")
+                    _on_loop(loop, lost.ended, finished)
+                else:
+                    _on_loop(loop, self._watch_again, key, lost.ended)
+                return
+        finally:
+            lost.close()
 
     def _watch_again(self, key: Key, ended: Callable[[Finished], None]) -> None:
-        if not self._closed:
+        if not self._closing.is_set():
             self.watch(*key, ended)
 
-    def _resume(self, key: Key) -> Found:
-        """Give a run whose shim is dead a new one."""
-        folder = self._run_folder(*key)
-        with contextlib.ExitStack() as stack:
-            lock = self._flock(key.strategy, rundir.LOCK, stack)
-            return self._start_shim(key, folder, [lock])
+    def _surely_dead(self, key: Key) -> bool:
+        """Whether no process of the run lives, by its identity and by its mark."""
+        return not strays.living(self._folders, key)
 
-    # Ends.
-
-    def _read_end(self, key: Key) -> Finished | None:
-        path = os.path.join(self._run_folder(*key), rundir.EXIT)
+    def _status_of(self, key: Key) -> int | None:
         try:
-            facts = rundir.read(path)
-            return None if facts is None else self._with_relative_log(finished_from_json(key.strategy, facts))
-        except (ValueError, KeyError, TypeError) as error:
-            return self._lost(key, f"its {rundir.EXIT} cannot be read: {error}")
+            who = self._folders.who(key)
+        except rundir.Unreadable:
+            return None
+        return None if who is None else self._reaped.pop(who["strategy"][0], None)
 
-    def _with_relative_log(self, finished: Finished) -> Finished:
-        log_file = None if finished.log is None else os.path.relpath(finished.log, self._home)
-        return replace(finished, log=log_file)
+    def reap(self) -> None:
+        """Take leave of dead orphans, and remember how they ended; for SIGCHLD."""
+        self._reaped.update(orphans.reap({self._zygote.pid or 0}))
 
-    def _lost(self, key: Key, why: str) -> Finished:
-        """An end that nobody saw; written down so that the next daemon says the same."""
-        now = self._clock.now()
-        folder = self._run_folder(*key)
-        began, path = None, None
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            who = _must_read(folder, rundir.PID)
-            began, path = from_ns(who["began_ns"]), who["log"]
-        end = Exit(key.number, now.wall, 0, unknown=True, cause=f"nobody saw it end: {why}")
-        with contextlib.suppress(OSError):
-            rundir.write(os.path.join(folder, rundir.EXIT), _unknown_exit(end, path))
-        finished = Finished(key.strategy, end, cpu_ns=None, peak_memory=None, log=path, began=began)
-        return self._with_relative_log(finished)
-
-    def forget(self, strategy: str, number: int) -> None:
-        """Remove all run directories of a strategy up to this one; the newest stays to be asked."""
-        for older in self._numbers(strategy):
-            folder = self._run_folder(strategy, older)
-            if older < number and os.path.exists(os.path.join(folder, rundir.EXIT)):
-                shutil.rmtree(folder, ignore_errors=True)
-
-    # What stands after the last daemon.
+    # What stands after the last daemon, and what nobody needs any more.
 
     def survey(self) -> Survey:
         """Adopt, account for, or name everything that was left. See `ports.Runner`."""
-        live: list[Found] = []
-        ended: list[Finished] = []
-        boot = rundir.boot_id()
-        for key in sorted(self._keys()):
-            found = self._look_at(key, boot)
-            if isinstance(found, Finished):
-                ended.append(found)
-            elif found is not None:
-                live.append(found)
-        known = {environment.run_mark(self._home, *key) for key in self._handles}
-        for copy in strays.find(self._home, known):
-            self._strays.setdefault(copy.strategy, []).append(copy)
-        named = [Stray(strategy, copies[0].why) for strategy, copies in self._strays.items()]
-        return Survey(tuple(live), tuple(ended), tuple(named))
+        survey, self._strays = Surveyor(self._folders, self.hold, self.resume).survey()
+        return survey
 
-    def _look_at(self, key: Key, boot: str) -> Found | Finished | None:
-        finished = self._read_end(key)
-        if finished is not None:
-            return finished
-        folder = self._run_folder(*key)
-        who = self._await_birth(key, folder)
-        if who is None:
-            shutil.rmtree(folder, ignore_errors=True)  # it execs only once pid.json stands: it never ran
-            return None
-        if who["boot_id"] != boot:
-            return self._lost(key, "the machine went down while it ran")
-        try:
-            return self._adopt(key, folder, rundir.Identity(*who["shim"]))
-        except (OSError, LaunchRefused, ValueError, KeyError) as error:
-            self._strays.setdefault(key.strategy, []).append(
-                strays.Copy(
-                    key.strategy,
-                    rundir.Identity(*who["strategy"]),
-                    f"its run {key.number} cannot be adopted: {error}",
-                )
-            )
-            return None
-
-    def _adopt(self, key: Key, folder: str, shim: rundir.Identity) -> Found:
-        if rundir.identify(shim.pid) != shim:
-            return self._resume(key)
-        found, pidfd = self._identify(key, folder)
-        spare = os.open(os.path.join(folder, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self._handles[key] = Handle(pidfd, spare)
-        return found
-
-    def _await_birth(self, key: Key, folder: str) -> dict[str, Any] | None:
-        """The pid.json of a run; None: its launch was broken off. A shim at work on it holds the lock."""
-        while True:
-            who = rundir.read(os.path.join(folder, rundir.PID))
-            if who is not None:
-                return who
-            try:
-                with contextlib.ExitStack() as stack:
-                    self._flock(key.strategy, rundir.LOCK, stack)
-            except LaunchRefused:
-                select.select([], [], [], 0.01)
-                continue
-            return rundir.read(os.path.join(folder, rundir.PID))
-
-    def _keys(self) -> Iterator[Key]:
-        with contextlib.suppress(FileNotFoundError):
-            for strategy in os.listdir(self._folder):
-                if ID.fullmatch(strategy) and os.path.isdir(os.path.join(self._folder, strategy)):
-                    yield from (Key(strategy, number) for number in self._numbers(strategy))
-
-    def _numbers(self, strategy: str) -> list[int]:
-        try:
-            names = os.listdir(os.path.join(self._folder, strategy))
-        except FileNotFoundError:
-            return []
-        return sorted(int(name) for name in names if name.isdigit())
-
-    def _run_folder(self, strategy: str, number: int) -> str:
-        return os.path.join(self._folder, strategy, str(number))
+    def forget(self, strategy: str, number: int) -> None:
+        """Remove all run directories of a strategy before this one, which stays to be asked."""
+        for older in self._folders.numbers(strategy):
+            key = Key(strategy, older)
+            if older < number and self._folders.is_finished(key):
+                self._folders.remove(key)
 
     def shims(self) -> dict[str, int]:
         """The pids of the live shims by strategy: the roots of the process trees."""
         found = {}
         for key in list(self._handles):
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                found[key.strategy] = _must_read(self._run_folder(*key), rundir.PID)["shim"][0]
+            with contextlib.suppress(rundir.Unreadable, KeyError):
+                found[key.strategy] = rundir.must_read(self._folders.path(key, rundir.PID))["shim"][0]
         return found
 
     def is_ready(self, strategy: str, number: int) -> bool:
         """Whether the run has said READY=1."""
-        return os.path.exists(os.path.join(self._run_folder(strategy, number), rundir.READY))
-
-    @property
-    def zygote_pid(self) -> int | None:
-        """Of the zygote that serves now."""
-        return self._zygote.pid
-
-    def reap(self) -> None:
-        """Take leave of dead orphans; for SIGCHLD."""
-        orphans.reap({self._zygote.pid or 0})
+        return self._folders.is_ready(Key(strategy, number))
 
     def close(self) -> None:
         """Let go of everything; shims and strategies go on."""
-        self._closed = True
+        self._closing.set()
         loop = asyncio.get_running_loop()
         for handle in self._handles.values():
             loop.remove_reader(handle.shim)
-            os.close(handle.shim)
-            os.close(handle.spare)
+            handle.close()
         self._handles.clear()
         self._zygote.close()
+
+
+def _on_loop(loop: asyncio.AbstractEventLoop, call: Callable[..., None] | None, *args: object) -> None:
+    if call is not None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the next daemon finds the same
+            loop.call_soon_threadsafe(call, *args)
 
 
 def _await_word(heard: int, folder: str) -> None:
@@ -404,19 +330,6 @@ def _await_word(heard: int, folder: str) -> None:
         raise LaunchRefused(f"its shim does not answer ({folder})")
     if os.read(heard, 16) != b"up":
         raise LaunchRefused("its shim failed; run/shim.err says why")
-
-
-def _remove_unborn(folder: str) -> None:
-    """A launch that did not get as far as a process leaves nothing behind."""
-    if not os.path.exists(os.path.join(folder, rundir.PID)):
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _must_read(folder: str, name: str) -> dict[str, Any]:
-    facts = rundir.read(os.path.join(folder, name))
-    if facts is None:
-        raise ValueError(f"{name} of {folder} is missing")
-    return facts
 
 
 def _pidfd(identity: rundir.Identity) -> int:
@@ -443,21 +356,3 @@ def _reap(pidfd: int) -> None:
     """A shim whose zygote died, or that was exec'd, is a child of the daemon's."""
     with contextlib.suppress(OSError):
         os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
-
-
-def _unknown_exit(end: Exit, path: str | None) -> dict[str, Any]:
-    return {
-        "run": end.run,
-        "code": None,
-        "signal": None,
-        "cause": end.cause,
-        "unknown": True,
-        "cpu_ns": None,
-        "peak_memory": None,
-        "ended_ns": to_ns(end.at),
-        "ran_ns": end.ran_ns,
-        "stopped": None,
-        "dropped": 0,
-        "last_line": None,
-        "log": path,
-    }

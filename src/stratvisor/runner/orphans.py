@@ -12,9 +12,16 @@ import os
 from stratvisor.shim import tree
 
 
-def reap(spared: set[int]) -> None:
-    """Reap dead children of other sessions; those of the daemon's own session have their own waiters."""
+def reap(spared: set[int]) -> dict[int, int]:
+    """Reap dead children of other sessions; those of the daemon's own session have their own waiters.
+
+    Returns their wait statuses by pid: for the shim that takes over.
+    """
+    ended = {}
     for pid in tree.children(os.getpid()):
         with contextlib.suppress(OSError):
             if pid not in spared and os.getsid(pid) != os.getsid(0):
-                os.waitpid(pid, os.WNOHANG)
+                reaped, status = os.waitpid(pid, os.WNOHANG)
+                if reaped:
+                    ended[reaped] = status
+    return ended

@@ -10,11 +10,14 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from stratvisor.shim import rundir
+from stratvisor.runner import environment
+from stratvisor.shim import rundir, tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from stratvisor.runner.folders import Folders, Key
 
 
 class Copy(NamedTuple):
@@ -27,6 +30,18 @@ class Copy(NamedTuple):
     def lives(self) -> bool:
         """Whether exactly this process is still there."""
         return rundir.identify(self.process.pid) == self.process
+
+
+def living(folders: Folders, key: Key) -> bool:
+    """Whether anything of a run lives: its main process by identity, or any by the mark it carries."""
+    try:
+        who = folders.who(key)
+        strategy = None if who is None else rundir.Identity(*who["strategy"])
+    except (rundir.Unreadable, KeyError, TypeError):
+        strategy = None
+    if strategy is not None and rundir.identify(strategy.pid) == strategy:
+        return True
+    return bool(tree.marked(environment.run_mark(folders.home, *key)))
 
 
 def find(home: Path, known: set[str]) -> Iterator[Copy]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+SEND_TIMEOUT_S = 5.0
+"""A zygote that takes no request for so long is replaced."""
+
 PYTHON = (sys.executable, "-I", "-S")
 
 
@@ -46,13 +49,15 @@ class Zygote:
         with self._lock:
             self._start()
 
-    def shim(self, folder: str, descriptors: Sequence[int]) -> None:
+    def shim(self, folder: str, descriptors: Sequence[int], status: int | None = None) -> None:
         """Make the shim of a run directory and hand it the descriptors.
+
+        `status`: of the strategy, for a shim that takes over one that was reaped already.
 
         Raises:
             OSError: neither a fork nor an exec could be had.
         """
-        request = json.dumps({"dir": folder})
+        request = json.dumps({"dir": folder, "status": status})
         with self._lock:
             if not (self._send(request, descriptors) or (self._start() and self._send(request, descriptors))):
                 self._exec(request, descriptors)
@@ -68,7 +73,7 @@ class Zygote:
         try:
             socket.send_fds(self._socket, [request.encode()], list(descriptors))
         except OSError as error:
-            log.warning("the zygote (pid %s) is gone: %s; starting another", self.pid, error.strerror)
+            log.warning("the zygote (pid %s) is gone: %s; starting another", self.pid, error)
             return False
         return True
 
@@ -82,6 +87,7 @@ class Zygote:
                 log.warning("cannot start the zygote: %s; shims are started one by one", error.strerror)
                 ours.close()
                 return False
+        ours.settimeout(SEND_TIMEOUT_S)
         self._socket = ours
         return True
 

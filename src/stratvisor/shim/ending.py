@@ -40,9 +40,8 @@ class Ending(NamedTuple):
         return cls(code, number, cause, False, used and used.cpu_ns, used and used.peak_memory)
 
     @classmethod
-    def of_stranger(cls, pidfd: int, stopper: Stopper) -> Self:
-        """Of a process that was another's child: the kernel may say how it ended, once it was reaped."""
-        status = kernel.pidfd_exit_status(pidfd) if pidfd >= 0 else None
+    def of_stranger(cls, status: int | None, stopper: Stopper) -> Self:
+        """Of a process that was another's child, by its wait status; None: nobody can say."""
         if status is None:
             cause = "nobody saw it end: its shim had been killed"
             return cls(None, None, cause, True, None, None)

@@ -52,8 +52,9 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         if rest:
             shim.launch(rest[0])
         else:
-            shim.resume()
-        os.write(reply, b"up")
+            shim.resume(request["status"])
+        with contextlib.suppress(BrokenPipeError):  # the daemon that asked is gone; the run is not
+            os.write(reply, b"up")
         os.close(reply)
         shim.supervise()
         shim.finish()
@@ -69,12 +70,15 @@ class Shim:
     def __init__(self, lock: int, *, resumed: bool) -> None:
         self._lock = lock
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-        self._spec = _must_read(rundir.SPEC)
-        self._want = _must_read(rundir.WANT)
+        self._spec = rundir.must_read(rundir.SPEC)
+        self._want = rundir.must_read(rundir.WANT)
         kernel.set_name(f"shim {self._spec['strategy']}")
         os.environ["TZ"] = self._spec["env"]["TZ"]
         time.tzset()
         self._signals = _signal_pipe()
+        # With a writer of its own the FIFO never hangs up, as it would for good under a strategy that
+        # sends its output elsewhere, and poll would return at once for ever.
+        self._writer = os.open(rundir.OUT, os.O_RDWR | os.O_CLOEXEC)
         self._out = os.open(rundir.OUT, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._ctl = os.open(rundir.CTL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # only to spare the user's pipe pages
@@ -84,6 +88,7 @@ class Shim:
         self._errors = -1
         self._main = -1
         self._watched = -1
+        self._status: int | None = None
         self._began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         self._stopper: Stopper
 
@@ -95,13 +100,12 @@ class Shim:
         """Make the strategy's process; it runs once pid.json stands."""
         gate_read, gate = os.pipe2(os.O_CLOEXEC)
         self._errors, errors_write = os.pipe2(os.O_CLOEXEC)
-        out = os.open(rundir.OUT, os.O_RDWR | os.O_CLOEXEC)
         began_ns = time.time_ns()
         main = os.fork()
         if main == 0:
             os.close(gate)
-            child.become(self._spec, child.Descriptors(out, lock_strategy, gate_read, errors_write))
-        for one in (gate_read, errors_write, out, lock_strategy):
+            child.become(self._spec, child.Descriptors(self._writer, lock_strategy, gate_read, errors_write))
+        for one in (gate_read, errors_write, lock_strategy):
             os.close(one)
         self._main = main
         os.read(self._errors, 1)  # child.OWN: before that, its group does not exist and its signals are ours
@@ -118,25 +122,25 @@ class Shim:
             },
         )
         self._log.note(f"{self._title} begins {_clock(began_ns)}: pid {main}: {' '.join(self._spec['argv'])}")
-        self._stopper = Stopper(main, group=main)
+        self._stopper = Stopper(main)
         os.write(gate, b"g")
         os.close(gate)
 
-    def resume(self) -> None:
-        """Take over a run whose shim is dead: the strategy is somebody else's child by now."""
-        who = _must_read(rundir.PID)
+    def resume(self, status: int | None) -> None:
+        """Take over a run whose shim is dead: the strategy is somebody else's child by now.
+
+        `status` is its wait status where it has ended and the daemon has reaped it.
+        """
+        self._status = status
+        who = rundir.must_read(rundir.PID)
         self._began_ns = who["began_boot_ns"]
         shim = rundir.identify(os.getpid())
         rundir.write(rundir.PID, {**who, "shim": shim})
         pid, start_time = who["strategy"]
         self._log.recover(self._out)
-        with contextlib.suppress(ProcessLookupError):
-            self._watched = os.pidfd_open(pid)
-            if rundir.identify(pid) != rundir.Identity(pid, start_time):
-                os.close(self._watched)
-                self._watched = -1
+        self._watched = _pidfd_of(rundir.Identity(pid, start_time))
         self._log.note(f"{self._title}: its shim died and was replaced {_clock(time.time_ns())}")
-        self._stopper = Stopper(pid, group=pid, pidfd=self._watched)
+        self._stopper = Stopper(pid, pidfd=self._watched)
 
     def supervise(self) -> None:
         """Until the main process is dead: move output, obey, keep the clock."""
@@ -145,6 +149,8 @@ class Shim:
         for descriptor in inputs:
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
+        if self._ended():  # before anything is signalled: its pid may be another's by now
+            return
         self._obey()
         self._log.prune()
         while not self._ended():
@@ -169,8 +175,8 @@ class Shim:
     def _obey(self) -> None:
         """Read again what is wanted. A want.json that cannot be read leaves the last one in force."""
         try:
-            self._want = _must_read(rundir.WANT)
-        except (OSError, ValueError, rundir.TooNew) as error:
+            self._want = rundir.must_read(rundir.WANT)
+        except rundir.Unreadable as error:
             self._log.note(f"cannot obey: {error}")
         self._log.limits = _limits(self._want)
         self._stopper.obey(self._want)
@@ -229,8 +235,10 @@ class Shim:
         failure = _exec_failure(self._errors)
         if self._main > 0:
             return Ending.of_child(self._main, self._spec, self._stopper, failure)
-        _await_reaping(self._watched)
-        return Ending.of_stranger(self._watched, self._stopper)
+        if self._status is None:
+            _await_reaping(self._watched)
+            self._status = kernel.pidfd_exit_status(self._watched) if self._watched >= 0 else None
+        return Ending.of_stranger(self._status, self._stopper)
 
 
 def _await_reaping(pidfd: int) -> None:
@@ -242,11 +250,16 @@ def _await_reaping(pidfd: int) -> None:
     poll.poll(REAPING_MS)
 
 
-def _must_read(name: str) -> dict[str, Any]:
-    facts = rundir.read(name)
-    if facts is None:
-        raise ValueError(f"cannot read {os.path.abspath(name)}: it is missing")
-    return facts
+def _pidfd_of(identity: rundir.Identity) -> int:
+    """A handle on exactly this process, dead or alive; -1: it is gone, and its pid may be another's."""
+    try:
+        pidfd = os.pidfd_open(identity.pid)
+    except OSError:
+        return -1
+    if rundir.identify_dead_or_alive(identity.pid) == identity:
+        return pidfd
+    os.close(pidfd)
+    return -1
 
 
 def _limits(want: dict[str, Any]) -> Limits:

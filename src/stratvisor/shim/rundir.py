@@ -42,8 +42,8 @@ CTL_SIZE = 4096
 """Pipe buffers past 16,384 pages a user shrink for everybody (pipe(7)), and ctl needs few bytes."""
 
 
-class TooNew(Exception):  # noqa: N818  it is about the file, which is in no error
-    """A file of a higher format level; the text names it."""
+class Unreadable(Exception):  # noqa: N818  what is wrong is the file
+    """A file that stands and cannot be understood: torn, foreign, or of a newer stratvisor."""
 
 
 class Identity(NamedTuple):
@@ -56,13 +56,25 @@ class Identity(NamedTuple):
 
 def identify(pid: int) -> Identity | None:
     """The identity of the process that has this pid now; None: there is none, or it is a zombie."""
+    found = _look(pid)
+    return None if found is None or found[0] in b"ZX" else found[1]
+
+
+def identify_dead_or_alive(pid: int) -> Identity | None:
+    """The same, also of a zombie: its end is still to be asked for."""
+    found = _look(pid)
+    return None if found is None else found[1]
+
+
+def _look(pid: int) -> tuple[bytes, Identity] | None:
+    """State and identity by /proc/PID/stat."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except OSError:
         return None
     fields = text[text.rindex(b")") + 2 :].split()
-    return None if fields[0] in b"ZX" else Identity(pid, int(fields[19]))
+    return fields[0], Identity(pid, int(fields[19]))
 
 
 def boot_id() -> str:
@@ -75,19 +87,35 @@ def read(path: str) -> dict[str, Any] | None:
     """One JSON file of a run directory; None where it does not stand.
 
     Raises:
-        TooNew: a higher format level.
-        ValueError: not a JSON object.
+        Unreadable: it stands and is not what it should be.
     """
     try:
         with open(path, "rb") as file:
             text = file.read()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    facts = json.loads(text)
-    if not isinstance(facts, dict):
-        raise ValueError(f"cannot read {path}: not a JSON object")  # noqa: TRY004  about content, not types
-    if facts.get("format", 0) > FORMAT:
-        raise TooNew(f"cannot read {path}: format {facts['format']}, made by a newer stratvisor")
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from error
+    try:
+        facts = json.loads(text)
+    except ValueError:
+        raise Unreadable(f"{path} is torn: no JSON") from None
+    if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
+        raise Unreadable(f"{path} is none of stratvisor's: no format level")
+    if facts["format"] > FORMAT:
+        raise Unreadable(f"{path} has format {facts['format']}, made by a newer stratvisor")
+    return facts
+
+
+def must_read(path: str) -> dict[str, Any]:
+    """The same, of a file that has to stand.
+
+    Raises:
+        Unreadable: it is missing, or not what it should be.
+    """
+    facts = read(path)
+    if facts is None:
+        raise Unreadable(f"{path} is missing")
     return facts
 
 

@@ -18,16 +18,15 @@ from stratvisor.shim import timerfd
 
 
 class Stopper:
-    """The stop of one run."""
+    """The stop of one run. `main` is our child; or somebody else's, and then `pidfd` is it, -1 if gone."""
 
-    def __init__(self, main: int, *, group: int, pidfd: int = -1) -> None:
+    def __init__(self, main: int, *, pidfd: int | None = None) -> None:
         self.because: str | None = None
         """Set once the first signal of a stop was sent."""
         self.detail = ""
         self.killed = False
         """Whether the KILL that ends a stop was sent."""
         self._main = main
-        self._group = group
         self._pidfd = pidfd
         self._want: dict[str, Any] = {}
         self._order: dict[str, Any] | None = None
@@ -92,19 +91,23 @@ class Stopper:
     def _send(self, number: int, *, to_group: bool) -> None:
         """One signal, and CONT so that a stopped process gets it too."""
         for one in (number, signal.SIGCONT):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if self._pidfd >= 0 and not to_group:
-                    signal.pidfd_send_signal(self._pidfd, one)
-                elif to_group:
-                    os.killpg(self._group, one)
-                else:
-                    os.kill(self._main, one)
+            self._signal(one, to_group=to_group)
 
     def _kill(self) -> None:
         """KILL to the main process; its end brings that of the whole tree."""
         self.killed = True
+        self._signal(signal.SIGKILL, to_group=False)
+
+    def _signal(self, number: int, *, to_group: bool) -> None:
+        """To our own child, whose pid nobody else can have before we reap it; or through a pidfd.
+
+        A group keeps its number while its leader lives, so that is asked first where we are no parent.
+        """
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._pidfd >= 0:
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-            else:
-                os.kill(self._main, signal.SIGKILL)
+            if self._pidfd is None:
+                (os.killpg if to_group else os.kill)(self._main, number)
+            elif self._pidfd >= 0 and to_group:
+                signal.pidfd_send_signal(self._pidfd, 0)
+                os.killpg(self._main, number)
+            elif self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, number)

@@ -88,9 +88,15 @@ const page = {
   },
 };
 
+function codeOf(text) {
+  const code = document.createElement("code");
+  code.textContent = text;
+  return code;
+}
+
 function say(text) {
   const said = document.getElementById("said");
-  said.textContent = text;
+  said.replaceChildren(...text.split(/`([^`]+)`/).map((piece, place) => (place % 2 ? codeOf(piece) : piece)));
   said.hidden = !text;
 }
 

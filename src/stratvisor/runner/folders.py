@@ -1,0 +1,223 @@
+"""The run directories of one home: where they lie, who holds their locks, what their files say.
+
+Knows paths, locks and formats; starts, stops and watches nothing. All methods block on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused
+from stratvisor.runner import environment, logfolder
+from stratvisor.runner.codec import finished_from_json, from_ns, to_ns, want_from_json, want_to_json
+from stratvisor.shim import rundir
+from stratvisor.spec import ID
+from stratvisor.state import Exit, Run, Want
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+GONE = ".gone"
+"""Ends the name of a run directory that is being removed: renamed first, so that no half of it is seen."""
+
+
+class Key(NamedTuple):
+    """Names a run."""
+
+    strategy: str
+    number: int
+
+
+class Folders:
+    """run/ of one home."""
+
+    def __init__(self, home: Path, clock: Clock) -> None:
+        self.home = home
+        self.root = os.path.join(home, "run")
+        self._clock = clock
+
+    def path(self, key: Key, name: str = "") -> str:
+        """A run directory, or a file in it."""
+        return os.path.join(self.root, key.strategy, str(key.number), name).rstrip("/")
+
+    def keys(self) -> Iterator[Key]:
+        """Every run that has a directory, in order."""
+        with contextlib.suppress(FileNotFoundError):
+            for strategy in sorted(os.listdir(self.root)):
+                if ID.fullmatch(strategy):
+                    yield from (Key(strategy, number) for number in self.numbers(strategy))
+
+    def numbers(self, strategy: str) -> list[int]:
+        """The runs of one strategy that have a directory, in order."""
+        folder = os.path.join(self.root, strategy)
+        try:
+            names = os.listdir(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        numbers = [name for name in names if name.isascii() and name.isdigit()]
+        return sorted(int(name) for name in numbers if os.path.isdir(os.path.join(folder, name)))
+
+    def lock(self, strategy: str, name: str, stack: contextlib.ExitStack) -> int:
+        """Take one of a strategy's two locks; it is let go with the stack unless it was handed on.
+
+        Raises:
+            LaunchRefused: somebody holds it.
+        """
+        folder = os.path.join(self.root, strategy)
+        os.makedirs(folder, 0o700, exist_ok=True)
+        path = os.path.join(folder, name)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LaunchRefused(f"a copy of it still lives: {path} is held") from None
+        return lock
+
+    def is_held(self, strategy: str, name: str) -> bool:
+        """Whether somebody holds a lock."""
+        try:
+            with contextlib.ExitStack() as stack:
+                self.lock(strategy, name, stack)
+        except LaunchRefused:
+            return True
+        return False
+
+    def furnish(self, key: Key, order: LaunchOrder) -> None:
+        """Make the directory of a run to come, with everything in it that a shim reads."""
+        folder = self.path(key)
+        os.mkdir(folder, 0o700)
+        now = self._clock.now()
+        data = os.path.join(self.home, "data", order.strategy)
+        os.makedirs(data, 0o700, exist_ok=True)
+        rundir.reserve_exit(folder)
+        out = self.path(key, rundir.OUT)
+        os.mkfifo(out, 0o600)
+        os.mkfifo(self.path(key, rundir.CTL), 0o600)
+        log = logfolder.create(self.home, order.strategy, order.timezone, now.wall)
+        spec = environment.spec_json(self.home, order, log, now.wall)
+        if spec["user"] is not None:
+            for one in (out, data):
+                os.chown(one, spec["user"]["uid"], spec["user"]["gid"])
+        rundir.write(self.path(key, rundir.SPEC), spec)
+        self.write_want(key, order.want)
+
+    def write_want(self, key: Key, want: Want) -> None:
+        """Make `want` the truth for a run."""
+        rundir.write(self.path(key, rundir.WANT), want_to_json(want))
+
+    def remove(self, key: Key) -> None:
+        """Remove a run directory, whole as far as anybody can see."""
+        gone = self.path(key) + GONE
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.path(key), gone)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Finish removals that a killed daemon left half done."""
+        with contextlib.suppress(FileNotFoundError):
+            for strategy in os.listdir(self.root):
+                folder = os.path.join(self.root, strategy)
+                if ID.fullmatch(strategy) and os.path.isdir(folder):
+                    for name in os.listdir(folder):
+                        if name.endswith(GONE):
+                            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+
+    # What the files say.
+
+    def is_finished(self, key: Key) -> bool:
+        """Whether its end is written down."""
+        return os.path.exists(self.path(key, rundir.EXIT))
+
+    def is_ready(self, key: Key) -> bool:
+        """Whether it has said READY=1."""
+        return os.path.exists(self.path(key, rundir.READY))
+
+    def who(self, key: Key) -> dict[str, Any] | None:
+        """Its pid.json; None: it does not stand yet.
+
+        Raises:
+            Unreadable: it is torn or foreign.
+        """
+        return rundir.read(self.path(key, rundir.PID))
+
+    def found(self, key: Key) -> tuple[Found, rundir.Identity]:
+        """A run whose pid.json stands, and its shim.
+
+        Raises:
+            Unreadable: its files do not tell.
+        """
+        who = rundir.must_read(self.path(key, rundir.PID))
+        spec = rundir.must_read(self.path(key, rundir.SPEC))
+        want = rundir.must_read(self.path(key, rundir.WANT))
+        try:
+            run = Run(
+                number=key.number,
+                pid=who["strategy"][0],
+                began_ns=who["began_boot_ns"],
+                began=from_ns(who["began_ns"]),
+                fingerprint=spec["fingerprint"],
+                told=want_from_json(want),
+            )
+            shim = rundir.Identity(*who["shim"])
+            log = os.path.relpath(who["log"], self.home)
+        except (KeyError, ValueError, TypeError) as error:
+            raise rundir.Unreadable(f"{self.path(key)}: {type(error).__name__}: {error}") from error
+        return Found(key.strategy, run, ready=self.is_ready(key), log=log), shim
+
+    def end(self, key: Key) -> Finished | None:
+        """How a run ended, as its exit.json has it; None: there is none.
+
+        One that cannot be read is left as it stands, and its end is unknown.
+        """
+        try:
+            facts = rundir.read(self.path(key, rundir.EXIT))
+            return None if facts is None else self._relative(finished_from_json(key.strategy, facts))
+        except (rundir.Unreadable, KeyError, ValueError, TypeError) as error:
+            return self._unseen(key, f"its {rundir.EXIT} cannot be read: {error}")
+
+    def lose(self, key: Key, why: str) -> Finished:
+        """Write down that nobody saw a run end, so that the next daemon says the same."""
+        finished = self._unseen(key, why)
+        facts = _unknown_exit(finished)
+        with contextlib.suppress(OSError):
+            rundir.write(self.path(key, rundir.EXIT), facts)
+        return finished
+
+    def _unseen(self, key: Key, why: str) -> Finished:
+        began, log = None, None
+        with contextlib.suppress(rundir.Unreadable, KeyError, TypeError):
+            who = rundir.must_read(self.path(key, rundir.PID))
+            began, log = from_ns(who["began_ns"]), who["log"]
+        cause = f"nobody saw it end: {why}"
+        end = Exit(key.number, self._clock.now().wall, 0, unknown=True, cause=cause)
+        finished = Finished(key.strategy, end, cpu_ns=None, peak_memory=None, log=log, began=began)
+        return self._relative(finished)
+
+    def _relative(self, finished: Finished) -> Finished:
+        log = None if finished.log is None else os.path.relpath(finished.log, self.home)
+        return replace(finished, log=log)
+
+
+def _unknown_exit(finished: Finished) -> dict[str, Any]:
+    return {
+        "run": finished.exit.run,
+        "code": None,
+        "signal": None,
+        "cause": finished.exit.cause,
+        "unknown": True,
+        "cpu_ns": None,
+        "peak_memory": None,
+        "ended_ns": to_ns(finished.exit.at),
+        "ran_ns": finished.exit.ran_ns,
+        "stopped": None,
+        "dropped": 0,
+        "last_line": None,
+        "log": finished.log,
+    }
