@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fake_host import at
 from sample_day import EMA_LOG, WICKED_LINE
 from waiting import until_async
 
@@ -87,8 +88,8 @@ async def test_stop_changes_the_state_live(browser: Browser, here: Served, host:
         host.finish("opening_range")
         await page.wait_for_selector("#strategy-opening_range .pill.stopped")
         assert await page.evaluate("window.sameDocument")
-        assert await page.is_visible("#start-opening_range")
-        assert not await page.is_visible("#stop-opening_range")
+        assert await page.is_enabled("#start-opening_range")
+        assert await page.is_disabled("#stop-opening_range")
     assert [(name, order.verb, order.by) for name, order in host.orders] == [
         ("opening_range", "stop", "page")
     ]
@@ -127,6 +128,13 @@ async def test_strategies_come_and_go(browser: Browser, here: Served, host: Fake
         await page.wait_for_selector("#strategy-a_new_one")
         ids = await page.locator("#strategies tbody").evaluate_all("rows => rows.map(row => row.id)")
         assert ids == [f"strategy-{name}" for name in host.strategies]
+
+
+async def test_code_in_a_refusal_looks_like_code(browser: Browser, here: Served) -> None:
+    async with logged_in(browser, here) as page:
+        await page.evaluate("say('<b>cannot</b>: `stratvisor start x` runs it')")
+        assert await page.inner_text("#said") == "<b>cannot</b>: stratvisor start x runs it"
+        assert await page.inner_text("#said code") == "stratvisor start x"
 
 
 async def test_a_refusal_is_said_on_the_page(browser: Browser, here: Served, host: FakeHost) -> None:
@@ -317,6 +325,29 @@ CONTRAST = """() => {
     .filter(one => hasText(one) && isSeen(one) && ratio(one) < 4.5)
     .map(one => `${ratio(one).toFixed(2)} ${one.outerHTML.slice(0, 120)}`);
 }"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+async def test_a_short_run_can_be_seen(browser: Browser, here: Served, host: FakeHost, width: int) -> None:
+    assert host.rows[3]["bars"][-1]["end"] == at("11:38:40"), "the run lasted less than a minute"
+    async with logged_in(browser, here, viewport={"width": width, "height": 800}) as page:
+        widths = await page.evaluate(
+            "[...document.querySelectorAll('.lane .run')].map(run => run.getBoundingClientRect().width)"
+        )
+        assert min(widths) >= 3
+
+
+async def test_each_button_keeps_its_place(browser: Browser, here: Served) -> None:
+    async with logged_in(browser, here) as page:
+        for verb in ("start", "stop", "restart"):
+            places = await page.evaluate(
+                "verb => [...document.querySelectorAll(`#strategies [id^=${verb}-]`)]"
+                ".filter(one => one.checkVisibility({ visibilityProperty: true }))"
+                ".map(one => one.getBoundingClientRect().x)",
+                verb,
+            )
+            assert len(places) == 8
+            assert len(set(places)) == 1, verb
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -140,6 +140,12 @@ def test_the_home_is_the_nearest_folder_upwards_with_settings(daemon: FakeDaemon
     assert run_cli("why", "ema", home=deep).code == 0
 
 
+def test_a_daemon_whose_files_have_vanished_is_still_asked(daemon: FakeDaemon) -> None:
+    daemon.says("GET", "/why/ema", {"why": "because"})
+    (daemon.home / "stratvisor.toml").unlink()
+    assert run_cli("why", "ema", home=daemon.home).out == "because\n"
+
+
 @pytest.mark.parametrize("before", [True, False])
 def test_home_is_taken_before_and_after_the_verb(daemon: FakeDaemon, tmp_path: Path, *, before: bool) -> None:
     daemon.says("GET", "/why/ema", {"why": "because"})

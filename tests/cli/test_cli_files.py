@@ -111,6 +111,12 @@ def test_check_prints_every_problem_with_its_place(home: Path) -> None:
     assert count == "4 problems in 2 files"
 
 
+def test_check_misses_conf_d(home: Path) -> None:
+    outcome = run_cli("check", home=home)
+    assert (outcome.code, outcome.err) == (1, "")
+    assert outcome.out.startswith("conf.d:1:1: is missing: ")
+
+
 def test_check_takes_a_home(home: Path, tmp_path: Path) -> None:
     (home / "conf.d").mkdir()
     assert run_cli("check", "--home", home, home=tmp_path) == (0, "no problems in 0 strategies\n", "")
@@ -125,23 +131,41 @@ def test_schema_is_json_schema(home: Path, arguments: tuple[str, ...], key: str)
     assert key in json.loads(outcome.out)["properties"]
 
 
-def test_up_does_not_make_a_daemon_of_any_folder(tmp_path: Path) -> None:
-    outcome = run_cli("up", home=tmp_path)
-    assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err == (
-        f"cannot start in {tmp_path}: it holds neither stratvisor.toml nor conf.d; "
-        "make an instance with `stratvisor init DIR`\n"
+ABOUT_AN_INSTANCE = (
+    ("up",),
+    ("check",),
+    ("plan",),
+    ("status",),
+    ("why", "ema"),
+    ("stop", "all"),
+    ("logs", "ema"),
+    ("token",),
+)
+
+
+@pytest.mark.parametrize("arguments", ABOUT_AN_INSTANCE, ids=" ".join)
+def test_not_any_folder_is_an_instance(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    assert run_cli(*arguments, home=tmp_path) == (
+        2,
+        "",
+        "no instance here or above: cd into one, use --home DIR, or make one with `stratvisor init DIR`\n",
+    )
+    neither = "it holds neither stratvisor.toml nor conf.d"
+    assert run_cli(*arguments, "--home", tmp_path, home=tmp_path) == (
+        2,
+        "",
+        f"cannot use {tmp_path} as home: {neither}; `stratvisor init {tmp_path}` makes it one\n",
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_home_is_found_by_the_rule_of_the_settings(
+def test_the_nearest_settings_upwards_mark_the_home_before_a_conf_d(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = tmp_path / "a" / "b"
-    deep.mkdir(parents=True)
+    (deep / "conf.d").mkdir(parents=True)
     monkeypatch.chdir(deep)
-    for marked in (None, tmp_path, tmp_path / "a"):
-        if marked is not None:
-            (marked / "stratvisor.toml").touch()
-        assert cli_home.find(None) == settings.find_home(Path.cwd())
+    assert cli_home.find(None) == deep
+    for marked in (tmp_path, tmp_path / "a"):
+        (marked / "stratvisor.toml").touch()
+        assert cli_home.find(None) == marked

@@ -75,6 +75,8 @@ def test_the_help_of_a_verb_has_examples_that_parse(verb: str, capsys: pytest.Ca
         ("logs", "a", "--run", "x"),
         ("schema", "nothing"),
         ("completion", "fish"),
+        ("completion",),
+        ("completion", "bash", "--ask", "ids"),
     ],
     ids=" ".join,
 )
@@ -85,6 +87,33 @@ def test_what_is_not_understood_is_exit_code_2(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("usage: stratvisor")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("why", ""), "ID is empty"),
+        (("status", " "), "ID is empty"),
+        (("stop", "ema", ""), "ID is empty"),
+        (("next", "ema", "-n", "0"), "must be a whole number, at least 1, not '0'"),
+        (("stop", "ema", "--wait", "x"), "must be seconds, 0 to 60, not 'x'"),
+        (("completion", "fish"), "invalid choice: 'fish' (choose from 'bash', 'zsh')"),
+    ],
+)
+def test_a_usage_error_says_what_would_be_right(
+    arguments: tuple[str, ...], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(list(arguments)) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_the_help_of_completion_has_no_words_that_only_its_script_uses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main.main(["completion", "--help"])
+    out = capsys.readouterr().out
+    assert "bash or zsh" in out
+    assert not re.search(r"--ask|selectors|\{", out)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,8 +144,8 @@ def daemon_with_tags(daemon: FakeDaemon) -> FakeDaemon:
 
 def test_ids_and_selectors_are_asked_of_the_daemon(daemon_with_tags: FakeDaemon) -> None:
     home = daemon_with_tags.home
-    assert run_cli("completion", "ids", home=home).out.split() == ["ema", "eod", "orb"]
-    assert run_cli("completion", "selectors", home=home).out.split() == [
+    assert run_cli("completion", "--ask", "ids", home=home).out.split() == ["ema", "eod", "orb"]
+    assert run_cli("completion", "--ask", "selectors", home=home).out.split() == [
         "ema",
         "eod",
         "orb",
@@ -127,7 +156,7 @@ def test_ids_and_selectors_are_asked_of_the_daemon(daemon_with_tags: FakeDaemon)
 
 
 def test_without_a_daemon_nothing_is_completed_and_nothing_said(home: Path) -> None:
-    assert run_cli("completion", "ids", home=home) == (0, "", "")
+    assert run_cli("completion", "--ask", "ids", home=home) == (0, "", "")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
@@ -156,6 +185,7 @@ def test_a_completion_script_is_a_shell_script(home: Path, shell: str) -> None:
         (["logs", "ema", "--g"], {"--grep"}),
         (["schema", ""], {"settings", "strategy"}),
         (["completion", "b"], {"bash"}),
+        (["completion", "--"], {"--help", "--home"}),
         (["--home", "H/con"], {"H/conf.d"}),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

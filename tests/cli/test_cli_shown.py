@@ -57,9 +57,10 @@ def test_a_moment_beside_another_has_its_date_where_that_differs_on_its_own_cloc
     ("end", "words"),
     [
         ({"code": 1, "signal": None, "cause": None}, "exit 1"),
-        ({"code": None, "signal": "SIGTERM", "cause": None}, "SIGTERM"),
-        ({"code": None, "signal": "SIGKILL", "cause": "its memory"}, "SIGKILL: its memory"),
-        ({"code": None, "signal": None, "cause": "nobody saw it"}, "unknown: nobody saw it"),
+        ({"code": None, "signal": "SIGTERM", "cause": None}, "killed by SIGTERM"),
+        ({"code": None, "signal": "SIGKILL", "cause": "its memory"}, "killed by SIGKILL: its memory"),
+        ({"code": None, "signal": None, "cause": "the machine went down"}, "the machine went down"),
+        ({"code": None, "signal": None, "cause": None}, "nobody saw it end"),
     ],
 )
 def test_ending(end: dict[str, object], words: str) -> None:

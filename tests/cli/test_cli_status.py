@@ -121,7 +121,7 @@ def test_one_strategy_is_shown_in_full(daemon: FakeDaemon) -> None:
         "  restarts   2",
         "  cpu        0.2%",
         "  memory     24.5 MB",
-        "  last exit  SIGKILL: memory 1.1 GB (run 3, Mon 23 Nov 10:02 +05:30)",
+        "  last exit  killed by SIGKILL: memory 1.1 GB (run 3, Mon 23 Nov 10:02 +05:30)",
         "  hold       down by token 'phone' since Mon 23 Nov 10:02 +05:30, until its next window",
         "  next start Tue 24 Nov 09:15 +05:30",
         "  next stop  Mon 23 Nov 15:30 +05:30",
@@ -139,8 +139,8 @@ def test_one_strategy_is_shown_in_full(daemon: FakeDaemon) -> None:
     [
         ({"code": 0, "signal": None, "cause": None}, "exit 0 (run 2, Mon 23 Nov 10:02:07 +05:30)"),
         (
-            {"code": None, "signal": None, "cause": "nobody saw it"},
-            "unknown: nobody saw it (run 2, Mon 23 Nov 10:02:07 +05:30)",
+            {"code": None, "signal": None, "cause": "the machine went down"},
+            "the machine went down (run 2, Mon 23 Nov 10:02:07 +05:30)",
         ),
     ],
 )

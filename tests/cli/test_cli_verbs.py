@@ -60,6 +60,7 @@ def run(number: int, **facts: Any) -> dict[str, Any]:
         "log": "log/strategies/ema_20261123_091502_IST.log",
         "restarts": 0,
         "last_line": "bye",
+        "how": "exit 0",
         **facts,
     }
 
@@ -69,20 +70,22 @@ def test_runs_are_a_table_newest_first(daemon: FakeDaemon) -> None:
         ("ended", "failed", "code", "duration_s", "cpu_s", "peak_memory", "commit", "dirty")
     )
     runs = [
-        run(5, **open_end),
-        run(4, code=None, signal="SIGKILL", cause="memory 1.1GB over 1GB", failed=True),
-        run(3, code=1, last_line="ValueError: x\x1b[2J", failed=True, dirty=True),
-        run(2, stopped="window"),
-        run(1, code=None, unknown=True, cause="nobody saw it end"),
+        run(6, **open_end, how=""),
+        run(5, code=None, signal="SIGKILL", failed=True, how="killed by SIGKILL"),
+        run(4, code=1, cause="not ready in time", failed=True, how="exit 1: not ready in time"),
+        run(3, code=1, last_line="ValueError: x\x1b[2J", failed=True, dirty=True, how="exit 1"),
+        run(2, stopped="window", how="exit 0: its window has ended"),
+        run(1, code=None, unknown=True, failed=True, how="nobody saw it end"),
     ]
     daemon.says("GET", "/runs/ema", {"id": "ema", "runs": runs})
     assert run_cli("runs", "ema", "-n", "5", home=daemon.home).out.splitlines() == [
         "RUN  BEGAN                       LASTED  CPU     PEAK  COMMIT       END",
-        "  5  Mon 23 Nov 09:15:02 +05:30                                     still running",
-        "  4  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   SIGKILL: memory 1.1GB over 1GB",
+        "  6  Mon 23 Nov 09:15:02 +05:30                                     still running",
+        "  5  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   killed by SIGKILL",
+        "  4  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   exit 1: not ready in time",
         "  3  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff+  exit 1: ValueError: x [2J",
-        "  2  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   exit 0: window",
-        "  1  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   unknown: nobody saw it end",
+        "  2  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   exit 0: its window has ended",
+        "  1  Mon 23 Nov 09:15:02 +05:30     59s   0s  24.5 MB  c0ffeec0ff   nobody saw it end",
     ]
     assert daemon.next_asked().query == {"n": "5"}
 
@@ -185,8 +188,8 @@ PROBLEM = {"file": "conf.d/a.yaml", "line": 1, "column": 2, "key": "", "message"
             0,
             "start: a b\nstop: c\nrestart: d\nchange, with the same PID: e\n",
         ),
-        ({"problems": [PROBLEM]}, 1, "nothing would change\nconf.d/a.yaml:1:2: bad\n"),
-        ({"refused": "conf.d is empty"}, 1, "nothing would change\nrefused: conf.d is empty\n"),
+        ({"problems": [PROBLEM]}, 1, "conf.d/a.yaml:1:2: bad\nnothing would change\n"),
+        ({"refused": "conf.d is empty"}, 1, "refused: conf.d is empty\nnothing would change\n"),
     ],
 )
 def test_plan(daemon: FakeDaemon, plan: dict[str, Any], code: int, out: str) -> None:
@@ -197,7 +200,7 @@ def test_plan(daemon: FakeDaemon, plan: dict[str, Any], code: int, out: str) -> 
 def test_reload_says_what_it_did(daemon: FakeDaemon) -> None:
     daemon.says("POST", "/reload", NOTHING | {"restart": ["ema"], "problems": [PROBLEM]})
     outcome = run_cli("reload", home=daemon.home)
-    assert outcome == (1, "restart: ema\nconf.d/a.yaml:1:2: bad\n", "")
+    assert outcome == (1, "conf.d/a.yaml:1:2: bad\nrestart: ema\n", "")
     assert daemon.next_asked().form == {}
 
 

@@ -187,6 +187,25 @@ async def test_a_foreign_host_name_is_refused(tcp: aiohttp.ClientSession, here: 
         assert answer.status == 421
 
 
+async def test_the_refusal_of_a_host_names_all_that_are_served(
+    tcp: aiohttp.ClientSession, here: Served
+) -> None:
+    async with tcp.get(STATUS, headers={"Host": "vps.example"}) as answer:
+        detail = (await answer.json())["detail"]
+    assert detail == (
+        f"this answers to localhost:{here.port}, 127.0.0.1:{here.port} and [::1]:{here.port}, "
+        "not to vps.example; a proxy must send one of these as Host"
+    )
+
+
+async def test_a_person_who_is_not_logged_in_is_not_told_of_headers(stranger: aiohttp.ClientSession) -> None:
+    async with stranger.get("/python/", headers={"Accept": "text/html"}) as answer:
+        text = await answer.text()
+    assert "Authorization" not in text
+    assert 'class="note' not in text
+    assert "Paste the token that <code>stratvisor token</code> prints" in text
+
+
 @pytest.mark.parametrize("name", ["127.0.0.1:{port}", "localhost:{port}", "LOCALHOST:{port}", "[::1]:{port}"])
 async def test_loopback_names_are_served(tcp: aiohttp.ClientSession, here: Served, name: str) -> None:
     async with tcp.get(STATUS, headers={"Host": name.format(port=here.port)}) as answer:

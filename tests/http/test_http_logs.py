@@ -39,7 +39,7 @@ def logs(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> Path:
     host.strategies["ema"] |= {"log": f"log/strategies/{SECOND}.log", "run": 2}
     host.history["ema"] = [
         run(2, at("10:15"), log=f"log/strategies/{SECOND}.log"),
-        run(1, at("9:15"), at("10:14"), log=f"log/strategies/{FIRST}.log"),
+        run(1, at("9:15"), at("10:14"), code=3, log=f"log/strategies/{FIRST}.log"),
     ]
     return folder
 
@@ -289,7 +289,8 @@ async def test_the_page_shows_one_run_or_what_was_found(client: aiohttp.ClientSe
         text = await answer.text()
         assert "BUY 2" in text
         assert "BUY 1" not in text
-        assert f'<option value="{SECOND}" selected>' in text
+        assert f'<option value="{SECOND}" selected>20261123 101500 IST, run 2: still running</option>' in text
+        assert f'<option value="{FIRST}">20261123 091500 IST, run 1: exit 3</option>' in text
     async with client.get("/python/logs/ema?run=1&tail=9&grep=", headers=PAGE) as answer:
         assert "SELL 1" in await answer.text()
     async with client.get("/python/logs/ema?run=&tail=9&grep=BUY", headers=PAGE) as answer:

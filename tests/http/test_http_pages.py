@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_host import NOW, FakeHost, at, strategy
+from fake_host import NOW, FakeHost, at, run, strategy
 from sample_day import trading_day
 
 from stratvisor.http import formats
@@ -113,6 +113,28 @@ async def test_an_empty_instance_says_what_to_do(client: aiohttp.ClientSession, 
     assert 'id="strategies"' not in text
 
 
+@pytest.mark.parametrize("path", ["/python/", "/python/status/ema", "/python/why/ema"])
+async def test_backticks_make_code(client: aiohttp.ClientSession, host: FakeHost, path: str) -> None:
+    host.strategies["ema"]["why"] = "it is <manual>: `stratvisor start ema` runs it"
+    text = await page(client, path)
+    assert "it is &lt;manual&gt;: <code>stratvisor start ema</code> runs it" in text
+
+
+@pytest.mark.parametrize(
+    ("last", "shown"),
+    [
+        ({"code": 1}, True),
+        ({"code": 1, "cause": "not ready in time"}, False),
+        ({"signal": "SIGKILL"}, False),
+    ],
+)
+async def test_last_words_are_shown_of_who_exited_by_itself(
+    client: aiohttp.ClientSession, host: FakeHost, last: dict[str, Any], *, shown: bool
+) -> None:
+    host.history["ema"] = [run(1, at("9:15"), at("9:16"), failed=True, last_line="SELL 100", **last)]
+    assert ("SELL 100" in await page(client, "/python/runs/ema")) == shown
+
+
 async def test_what_is_not_ready_says_so(client: aiohttp.ClientSession, host: FakeHost) -> None:
     host.why_not_ready = "conf.d is empty and 3 strategies run"
     assert "conf.d is empty and 3 strategies run" in await page(client)
@@ -131,7 +153,7 @@ async def test_the_picture_is_said_in_words(
     host.strategies = {"ema_crossover": strategy("ema_crossover")}
     text = await page(client)
     assert 'role="img"' in text
-    assert "window 09:15 to 15:30; run 39 09:15 to 10:21 (failed)" in text
+    assert "wanted 09:15 to 15:30; run 39 09:15 to 10:21 (failed)" in text
     assert "<title>run 41 11:02 to 11:42 (still running)</title>" in text
     assert "10:21:00 run 39 failed" in text
 
@@ -215,13 +237,28 @@ def test_the_history_is_shown_on_the_local_clock() -> None:
         ),
         (
             {"code": None, "signal": None, "cause": "the machine went down", "unknown": True},
-            "nobody saw it end: the machine went down",
+            "the machine went down",
         ),
+        ({"code": None, "signal": None, "cause": None, "unknown": True}, "nobody saw it end"),
         ({"code": None, "signal": None, "cause": None}, ""),
     ],
 )
 def test_endings(end: dict[str, Any], text: str) -> None:
     assert formats.ending(end) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", []),
+        ("plain", [(False, "plain")]),
+        ("`a b`", [(True, "a b")]),
+        ("say `a` or `b`", [(False, "say "), (True, "a"), (False, " or "), (True, "b")]),
+        ("one ` alone, `` none", [(False, "one "), (True, " alone, "), (False, "` none")]),
+    ],
+)
+def test_spans_of_code(text: str, pieces: list[tuple[bool, str]]) -> None:
+    assert formats.spans(text) == pieces
 
 
 # picture

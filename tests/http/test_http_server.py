@@ -126,7 +126,10 @@ async def test_a_busy_port_is_a_warning_and_tried_again(
         assert running.port is None
         assert await answers(tmp_path / "s.sock")
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
-    assert f"cannot listen on 127.0.0.1:{port}: another process has it" in warning.getMessage()
+    assert warning.getMessage() == (
+        f"cannot listen on 127.0.0.1:{port}: it is in use; tried again every 0.01 s; or set [http] port in "
+        "stratvisor.toml and start the daemon again; until then the Unix socket answers"
+    )
     await until_async(lambda: running.port == port, "the port is taken over")
     await running.close()
 

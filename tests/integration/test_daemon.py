@@ -495,6 +495,105 @@ def test_a_slip_in_stratvisor_toml_takes_the_defaults_from_nobody(host: Instance
     assert host.get("status")["problems"][0]["file"] == "stratvisor.toml"
 
 
+def test_a_strategy_that_was_restarted_is_adopted_and_stopped_by_the_next_daemon(host: Instance) -> None:
+    """The end of run 1 once made the next daemon launch run 3 beside run 2, and disown it."""
+    host.write("ema", "steady")
+    host.up()
+    first = host.pid("ema")
+    host.post("restart/ema?wait=20")
+    second = host.until_new_pid("ema", first)
+    host.again()
+    assert host.pid("ema") == second
+    assert host.show("ema")["run"] == 2
+    host.post("stop/ema?wait=20")
+    assert not alive(second)
+
+
+def test_a_file_that_goes_and_returns_keeps_its_holds_and_run_numbers(host: Instance) -> None:
+    host.write("ema", "steady")
+    aside = host.write("held", "steady").with_suffix(".aside")
+    host.up()
+    pid = host.pid("ema")
+    host.post("stop/held?wait=20")
+    for path in (host.home / "conf.d").glob("*.yaml"):
+        path.rename(path.with_suffix(".aside"))
+    (host.home / "conf.d" / "other.yaml").write_text(aside.read_text())
+    host.post("reload")
+    until(lambda: host.ask("GET", "/python/status/ema")[0] == 404, "ema is forgotten")
+    assert not alive(pid)
+    host.again()
+    for path in (host.home / "conf.d").glob("*.aside"):
+        path.rename(path.with_suffix(".yaml"))
+    host.post("reload")
+    host.until_new_pid("ema", pid)
+    assert host.show("ema")["run"] == 2
+    assert host.state("held") == "stopped"
+    assert host.show("held")["hold"]["wants"] == "down"
+
+
+def test_slow_launches_delay_no_stop(host: Instance) -> None:
+    host.write("keep", "steady")
+    host.up()
+    host.pid("keep")
+    host.until_printed("keep", "line 0")
+    zygote = next(
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/comm")
+        if path.read_text() == "shim zygote\n" and parent(path.parent) == host.daemon_pid
+    )
+    os.kill(zygote, signal.SIGSTOP)
+    try:
+        for number in range(6):
+            host.write(f"slow{number}", "steady")
+        host.post("reload")
+        assert host.post("stop/keep?wait=10", expected=200)["state"] == "stopped"
+    finally:
+        os.kill(zygote, signal.SIGCONT)
+
+
+def parent(process: Path) -> int:
+    text = (process / "stat").read_text()
+    return int(text[text.rindex(")") + 2 :].split()[1])
+
+
+def test_a_strategy_that_appears_during_shutdown_is_not_started(host: Instance) -> None:
+    host.write("deaf", "deaf", text="stop: {timeout: 3s}")
+    host.up()
+    host.pid("deaf")
+    host.until_printed("deaf", "deaf")
+    host.post("shutdown?stop_strategies=1", expected=202)
+    host.write("late", "steady")
+    assert host.daemon is not None
+    host.daemon.wait(30)
+    assert host.printed("late") == []
+
+
+def test_a_second_signal_ends_the_waiting_for_strategies(host: Instance) -> None:
+    host.write("deaf", "deaf", text="stop: {timeout: 1h}\nschedule: manual")
+    host.up()
+    host.post("start/deaf")
+    pid = host.pid("deaf")
+    host.until_printed("deaf", "deaf")
+    host.post("shutdown?stop_strategies=1", expected=202)
+    host.until_state("deaf", "stopping")
+    host.kill(signal.SIGINT)
+    assert alive(pid)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a strategy as somebody else")
+def test_a_strategy_of_another_user_reaches_its_data_and_its_output(host: Instance) -> None:
+    for folder in (host.home, *host.home.parents):
+        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
+            folder.chmod(0o711)
+    script = "echo $(id -un); echo kept > $STRATEGY_DATA/file; echo again > /dev/stdout"
+    text = f"command: [/bin/sh, -c, '{script}']\nuser: nobody\n"
+    (host.home / "conf.d" / "own.yaml").write_text(text)
+    host.up()
+    host.until_state("own", "exited")
+    assert host.printed("own") == ["nobody", "again"]
+    assert (host.home / "data" / "own" / "file").read_text() == "kept\n"
+
+
 # Disks and folders.
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import re
+import select
+import shutil
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from runs import GO_ON, SHORT, Runs, running, soon, stop_order, wicked
+from runs import CLOCK, GO_ON, SHORT, Runs, running, soon, stop_order, wicked
 from waiting import alive, until_async
 
 from stratvisor.ports import LaunchRefused
+from stratvisor.runner.folders import Folders, Key
 from stratvisor.shim import rundir
 from stratvisor.spec import SECOND, Logs, Stop, StopTo
 from stratvisor.state import Because
@@ -356,13 +362,158 @@ async def test_a_second_copy_is_refused_while_the_first_lives(home: Path) -> Non
         await runs.end(number=2)
 
 
-async def test_a_run_without_an_end_blocks_the_next_although_both_locks_are_free(home: Path) -> None:
-    async with running(home) as runs:
-        unfinished = home / "run" / "ema" / "1"
-        unfinished.mkdir(parents=True)
-        rundir.write(str(unfinished / rundir.PID), {"boot_id": "another"})
-        with pytest.raises(LaunchRefused, match="run 1 is not accounted for"):
+def unfinished(home: Path, number: int = 1) -> Path:
+    """A run directory without an end, and with both locks free."""
+    folder = home / "run" / "ema" / str(number)
+    folder.mkdir(parents=True)
+    facts = {"boot_id": rundir.boot_id(), "strategy": [1, 1], "shim": [1, 1], "began_ns": 0, "log": "x"}
+    rundir.write(str(folder / rundir.PID), facts)
+    return folder
+
+
+async def test_a_run_that_nobody_watches_blocks_the_next_although_both_locks_are_free(home: Path) -> None:
+    unfinished(home)
+    environment = {"STRATVISOR_RUN": f"{home}:ema/1"}
+    with subprocess.Popen(["/bin/sleep", "600"], env=environment) as forgotten:
+        async with running(home) as runs:
+            with pytest.raises(LaunchRefused, match="run 1 was never watched"):
+                await runs.launch(wicked("leave", "0"), number=2)
+            assert forgotten.poll() is None
+            forgotten.kill()
+            forgotten.wait()
             await runs.launch(wicked("leave", "0"), number=2)
+            await runs.end(number=2)
+
+
+async def test_a_dead_run_without_an_end_is_accounted_for_as_unseen(home: Path) -> None:
+    folder = unfinished(home)
+    async with running(home) as runs:
+        await runs.launch(wicked("leave", "0"), number=2)
+        await runs.end(number=2)
+    assert rundir.must_read(str(folder / rundir.EXIT))["unknown"] is True
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])
+@pytest.mark.parametrize("name", [rundir.PID, rundir.EXIT, rundir.SPEC, rundir.WANT])
+async def test_a_torn_file_harms_its_strategy_alone(home: Path, torn: str, name: str) -> None:
+    (unfinished(home) / name).write_text(torn)
+    (home / "run" / "ema" / "7").write_text("a file where a directory should be")
+    (home / "run" / "stranger.txt").write_text("none of ours")
+    async with running(home) as runs:
+        survey = await asyncio.to_thread(runs.runner.survey)
+        assert [finished.exit.unknown for finished in survey.ended] == [True]
+        assert not survey.live
+        await runs.launch(wicked("leave", "0"), strategy="other")
+        await runs.end(strategy="other")
+        await runs.launch(wicked("leave", "0"), number=2)
+        await runs.end(number=2)
+
+
+async def test_a_new_shim_signals_nobody_by_a_bare_pid(home: Path) -> None:
+    """Shim and strategy are dead, and the strategy's pid is another's by now, with its window over."""
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        shim = runs.runner.shims()["ema"]
+        runs.runner.close()
+        for pid in (shim, run.pid):
+            os.kill(pid, signal.SIGKILL)
+        await until_async(lambda: not alive(run.pid))
+        with subprocess.Popen(["/bin/sleep", "600"], start_new_session=True) as victim:
+            path = home / "run" / "ema" / "1"
+            who = rundir.must_read(str(path / rundir.PID))
+            rundir.write(str(path / rundir.PID), {**who, "strategy": [victim.pid, who["strategy"][1]]})
+            want = rundir.must_read(str(path / rundir.WANT))
+            rundir.write(str(path / rundir.WANT), {**want, "deadline_ns": 1})
+            heir = Runs(home)
+            survey = await asyncio.to_thread(heir.runner.survey)
+            for found in survey.live:
+                heir.watch(found.strategy, found.run.number)
+                await heir.end()
+            assert victim.poll() is None
+            victim.kill()
+            heir.runner.close()
+
+
+async def test_a_launch_survives_the_death_of_who_ordered_it(home: Path) -> None:
+    """The shim's word that it is up once went into a broken pipe, and took the shim along."""
+    async with running(home) as runs:
+        zygote = runs.runner.zygote_pid
+        assert zygote is not None
+        await runs.launch(wicked("steady"), strategy="first")
+        folders = runs.runner._folders
+        key = Key("ema", 1)
+        with contextlib.ExitStack() as stack:
+            (home / "run" / "ema").mkdir()
+            locks = [folders.lock("ema", name, stack) for name in (rundir.LOCK, rundir.LOCK_STRATEGY)]
+            folders.furnish(key, runs.order(wicked("steady")))
+            heard, said = os.pipe2(os.O_CLOEXEC)
+            os.close(heard)
+            runs.runner._zygote.shim(folders.path(key), [locks[0], said, locks[1]])
+            os.close(said)
+        await runs.until_printed("line 5")
+        found = await asyncio.to_thread(runs.runner.hold, key)
+        assert alive(runs.runner.shims()["ema"])
+        runs.watch("ema", 1)
+        assert (await runs.stop()).exit.signal == signal.SIGTERM
+        assert not alive(found.run.pid)
+        await runs.stop(strategy="first")
+
+
+async def test_a_stop_reaches_a_run_whose_directory_is_gone(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        shutil.rmtree(home / "run" / "ema" / "1")
+        await runs.tell(replace(GO_ON, stop=stop_order()))
+        await until_async(lambda: not alive(run.pid), "the strategy is stopped")
+
+
+async def test_output_sent_elsewhere_does_not_make_the_shim_spin(home: Path) -> None:
+    script = f"exec >{home}/own.log 2>&1; echo moved; sleep 600"
+    async with running(home) as runs:
+        await runs.launch(wicked(script=None, args=(), command=("/bin/sh", "-c", script)))
+        await until_async(lambda: (home / "own.log").exists() and (home / "own.log").read_text())
+        reader = os.open(home / "run" / "ema" / "1" / rundir.OUT, os.O_RDONLY | os.O_NONBLOCK)
+        poll = select.poll()
+        poll.register(reader, select.POLLIN)
+        assert poll.poll(0) == []  # a hang-up would be reported at once, and for ever
+        os.close(reader)
+        await runs.stop()
+
+
+async def test_the_code_of_a_run_that_ended_under_a_dying_shim_is_known(home: Path) -> None:
+    async with running(home) as runs:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, runs.runner.reap)
+        run = await runs.launch(wicked("on_signal"))
+        await runs.until_printed("listening")
+        shim = runs.runner.shims()["ema"]
+        os.kill(shim, signal.SIGSTOP)
+        os.kill(run.pid, signal.SIGUSR1)
+        await until_async(lambda: not alive(run.pid))
+        os.kill(shim, signal.SIGKILL)
+        finished = await runs.end()
+        assert (finished.exit.code, finished.exit.unknown) == (0, False)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
+
+
+async def test_runs_in_quick_succession_do_not_meet_half_removed_directories(home: Path) -> None:
+    async with running(home) as runs:
+        forgetting = []
+        for number in range(1, 31):
+            await runs.launch(wicked("leave", "0"), number=number)
+            await runs.end(number=number)
+            forgetting.append(asyncio.create_task(asyncio.to_thread(runs.runner.forget, "ema", number)))  # noqa: TID251
+        await asyncio.gather(*forgetting)
+    assert [path.name for path in (home / "run" / "ema").iterdir() if path.name.isdigit()] == ["30"]
+
+
+def test_a_removal_that_was_cut_short_is_finished(home: Path) -> None:
+    half = home / "run" / "ema" / "3.gone"
+    half.mkdir(parents=True)
+    (half / rundir.PID).touch()
+    Folders(home, CLOCK).sweep()
+    assert not half.exists()
 
 
 async def test_the_death_of_the_zygote_harms_no_run_and_hinders_no_next_one(home: Path) -> None:

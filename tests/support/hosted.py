@@ -70,6 +70,11 @@ class Instance:
         except OSError:
             return False
 
+    @property
+    def daemon_pid(self) -> int:
+        assert self.daemon is not None
+        return self.daemon.pid
+
     def kill(self, number: int = signal.SIGKILL) -> None:
         """End the daemon by a signal, and wait until it is gone."""
         assert self.daemon is not None

@@ -48,10 +48,17 @@ class Runs:
         want: Want = GO_ON,
         notify: bool = False,
     ) -> Run:
-        order = LaunchOrder(strategy, strategy.upper(), number, 0, "Asia/Kolkata", process, notify, want)
+        order = self.order(process, strategy=strategy, number=number, want=want, notify=notify)
         found = await asyncio.to_thread(self.runner.launch, order)
         self.watch(strategy, number)
         return found.run
+
+    @staticmethod
+    def order(
+        process: Process, *, strategy: str = "ema", number: int = 1, want: Want = GO_ON, notify: bool = False
+    ) -> LaunchOrder:
+        """The order for one run, with what tests have no opinion about filled in."""
+        return LaunchOrder(strategy, strategy.upper(), number, 0, "Asia/Kolkata", process, notify, want)
 
     def watch(self, strategy: str, number: int) -> None:
         end: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()

@@ -58,12 +58,12 @@ def test_each_file_is_a_strategy_by_its_name(folder: Folder) -> None:
 
 def test_a_bad_file_harms_only_itself(folder: Folder) -> None:
     folder.write("good.yaml", RUN)
-    folder.write("bad.yaml", RUN + "nope: 1\ntitle: 5\n")
+    folder.write("bad.yaml", RUN + "enabeld: false\ntitle: 5\n")
     found = folder.read()
     assert found.strategies.keys() == found.sources.keys() == {"good"}
     assert found.bad == {"bad"}
     assert told(found.problems) == [
-        "conf.d/bad.yaml:2:1: nope: unknown key",
+        "conf.d/bad.yaml:2:1: enabeld: unknown key; did you mean 'enabled'?",
         'conf.d/bad.yaml:3:8: title: is a whole number; quote it: "5"',
     ]
 
@@ -93,7 +93,11 @@ def test_without_a_folder_there_is_nothing_and_it_is_said(folder: Folder) -> Non
     folder.read()
     (folder.conf / "ema.yaml").unlink()
     folder.conf.rmdir()
-    assert folder.read() == Config(has_folder=False)
+    found = folder.read()
+    assert (found.strategies, found.bad, found.has_folder) == ({}, frozenset(), False)
+    assert told(found.problems) == [
+        "conf.d:1:1: is missing: make the folder; each file ID.yaml in it is a strategy"
+    ]
 
 
 def test_a_folder_that_cannot_be_read_changes_nothing(folder: Folder) -> None:
@@ -222,6 +226,21 @@ def test_a_problem_that_many_share_is_told_once(folder: Folder) -> None:
         folder.write(f"{name}.yaml", RUN)
     assert folder.problems() == ["stratvisor.toml:2:1: defaults.env_file: no such file"]
     assert folder.read().bad == {"a", "b", "c"}
+
+
+def test_what_is_wrong_in_the_defaults_is_told_with_the_settings_alone(folder: Folder) -> None:
+    toml = '[defaults]\nenv_file = "no.env"\nsandbx = 1\n[defaults.restart]\ndealy = "1s"\nmax_delay = "1s"\n'
+    (folder.home / "stratvisor.toml").write_text(toml)
+    folder.write("a.yaml", RUN)
+    folder.write("b.yaml", RUN)
+    folder.write("c.yaml", RUN + "restart: {delay: 5s}\n")
+    _, problems = settings.read(folder.home)
+    assert [(problem.line, problem.key) for problem in problems] == [
+        (3, "defaults.sandbx"),
+        (5, "defaults.restart.dealy"),
+    ]
+    assert folder.problems() == ["stratvisor.toml:2:1: defaults.env_file: no such file"]
+    assert folder.read().bad == {"a", "b", "c"}, "and they are bad all the same"
 
 
 def test_problems_come_in_the_order_of_files_and_lines(folder: Folder) -> None:

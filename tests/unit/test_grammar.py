@@ -25,6 +25,11 @@ from stratvisor.spec import (
     Windows,
 )
 
+TOP = (
+    "known here: title, script, args, command, python, cwd, env, env_file, inherit_env, user, enabled, tags, "
+    "schedule, restart, start, stop, limits, logs, on_change"
+)
+
 
 def test_the_shortest_file_has_the_defaults_of_the_dataclasses() -> None:
     assert spec_of(RUN) == Spec("x", Process(command=("sh",)), title="x")
@@ -61,22 +66,22 @@ def test_no_key_is_left_out_above() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("restart:\n  polcy: always\n  wehn: always", ["3:3: restart.polcy: unknown key", "4:3: restart.wehn: unknown key; did you mean 'when'?"]),
+        ("restart:\n  polcy: always\n  wehn: always", ["3:3: restart.polcy: unknown key; known here: when, success_codes, delay, factor, max_delay, jitter, reset_after, give_up", "4:3: restart.wehn: unknown key; did you mean 'when'?"]),
         ("tag: [a]", ["2:1: tag: unknown key; did you mean 'tags'?"]),
         ("delay: 5s", ["2:1: delay: unknown key; did you mean 'restart.delay'?"]),
         ("from: 09:15", ["2:1: from: unknown key; did you mean 'schedule.windows[].from'?"]),
-        ("timeout: 5s", ["2:1: timeout: unknown key"]),  # start's, or stop's
-        ("secrets: [KEY]", ["2:1: secrets: unknown key"]),
-        ("sandbox: true", ["2:1: sandbox: unknown key"]),
-        ("jobs: {every: 5m}", ["2:1: jobs: unknown key"]),
-        ("x-note: mine", ["2:1: x-note: unknown key"]),
+        ("timeout: 5s", ["2:1: timeout: unknown key; " + TOP]),  # start's, or stop's
+        ("secrets: [KEY]", ["2:1: secrets: unknown key; " + TOP]),
+        ("sandbox: true", ["2:1: sandbox: unknown key; " + TOP]),
+        ("jobs: {every: 5m}", ["2:1: jobs: unknown key; " + TOP]),
+        ("x-note: mine", ["2:1: x-note: unknown key; " + TOP]),
         ("title:", ["2:7: title: has no value; write one, or remove the key"]),
         ("title: ~", ["2:8: title: has no value; write one, or remove the key"]),
         ("restart:", ["2:9: restart: has no value; write one, or remove the key"]),
         ("title: 2026-11-23", ['2:8: title: is a number, a date or a yes/no to some readers; quote it: "2026-11-23"']),
         ("title: " + "x" * 201, ["2:8: title: must be one line of 1 to 200 characters that can be shown"]),
-        ("enabled: yes", ['2:10: enabled: must be true or false, not "yes"']),
-        ("enabled: on", ['2:10: enabled: must be true or false, not "on"']),
+        ("enabled: yes", ["2:10: enabled: must be true or false, not yes"]),
+        ("enabled: on", ["2:10: enabled: must be true or false, not on"]),
         ("env: {COUNTRY: NO}", ['2:16: env.COUNTRY: is a number, a date or a yes/no to some readers; quote it: "NO"']),
         ("env: {N: 1, M: 2.0}", ['2:10: env.N: is a whole number; quote it: "1"', '2:16: env.M: is a number; quote it: "2.0"']),
         ("env: {STRATEGY_ID: a}", ["2:7: env.STRATEGY_ID: is set by stratvisor itself; choose another name"]),
@@ -86,10 +91,10 @@ def test_no_key_is_left_out_above() -> None:
         ("tags: nifty", ['2:7: tags: must be a list, such as [a, b], not "nifty"']),
         ("tags:\n- 010", ['3:3: tags[0]: is a number, a date or a yes/no to some readers; quote it: "010"']),
         ("restart: {delay: 10}", ["2:18: restart.delay: has no unit; write 10s"]),
-        ("restart: {success_codes: ['0']}", ['2:27: restart.success_codes[0]: must be a whole number, 0 to 255, not "0"']),
-        ("restart: {success_codes: [010]}", ['2:27: restart.success_codes[0]: must be a whole number, 0 to 255, not "010"']),
+        ("restart: {success_codes: ['0']}", ["2:27: restart.success_codes[0]: is text; remove the quotes: 0"]),
+        ("restart: {success_codes: [010]}", ["2:27: restart.success_codes[0]: must be a whole number, 0 to 255, not 010"]),
         ("restart: {success_codes: [1, 1]}", ["2:30: restart.success_codes[1]: given twice; keep one"]),
-        ("restart: {give_up: 5}", ['2:20: restart.give_up: must be {failures: 5, within: 10m} or none, not "5"']),
+        ("restart: {give_up: 5}", ["2:20: restart.give_up: must be {failures: 5, within: 10m} or none, not 5"]),
         ("restart: {reset_after: 0s}", ["2:24: restart.reset_after: must be 1ms to 7d, not 0s"]),
         ("start: {ready_after: 1s, ready: notify}", ["2:26: start.ready: does not go with 'ready_after'"]),
         ("start: {timeout: 60s}", ["2:8: start: needs 'ready'"]),
@@ -101,7 +106,7 @@ def test_no_key_is_left_out_above() -> None:
         ("limits: {memory: 5KB}", ["2:18: limits.memory: must be 1MB to 1000000GB, not 5KB"]),
         ("limits: {cpu_time: 1500ms}", ['2:20: limits.cpu_time: must be a multiple of 1s, not "1500ms"']),
         ("limits: {core: 5}", ["2:16: limits.core: has no unit; write 5MB"]),
-        ("limits: {nice: 20}", ['2:16: limits.nice: must be a whole number, -20 to 19, not "20"']),
+        ("limits: {nice: 20}", ["2:16: limits.nice: must be a whole number, -20 to 19, not 20"]),
         ("logs: {keep_days: none}", ['2:19: logs.keep_days: must be a whole number, 1 to 36500, not "none"']),
         ("on_change: next-run", ["2:12: on_change: must be restart or next_run, not \"next-run\"; did you mean 'next_run'?"]),
     ],

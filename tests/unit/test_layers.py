@@ -105,7 +105,7 @@ def test_python_of_the_defaults_is_for_scripts() -> None:
     [
         ('restart.delay = "5h"', "", ["stratvisor.toml:2:1: defaults.restart.delay: the delay begins at 5h and may grow to 1m; make max_delay at least the delay"]),
         ('restart.max_delay = "1s"', "restart: {delay: 5s}", ["stratvisor.toml:2:1: defaults.restart.max_delay: the delay begins at 5s and may grow to 1s; make max_delay at least the delay"]),
-        ("restart.polcy = 1", "tag: 1", ["2:1: tag: unknown key; did you mean 'tags'?", "stratvisor.toml:2:1: defaults.restart.polcy: unknown key"]),
+        ("restart.polcy = 1", "tag: 1", ["2:1: tag: unknown key; did you mean 'tags'?", "stratvisor.toml:2:1: defaults.restart.polcy: unknown key; known here: when, success_codes, delay, factor, max_delay, jitter, reset_after, give_up"]),
         ("stop.timeout = 5", "", ["stratvisor.toml:2:1: defaults.stop.timeout: has no unit; write 5s"]),
         ("stop.timeout = 5", "stop: {timeout: 5s}", []),
         ('env_file = "no.env"', "", ["stratvisor.toml:2:1: defaults.env_file: no such file"]),

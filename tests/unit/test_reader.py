@@ -78,13 +78,19 @@ def test_all_problems_in_the_order_of_lines() -> None:
     ]
 
 
+def test_where_nothing_looks_like_it_all_keys_are_named() -> None:
+    assert problems("inner: {colour: red, unit: cm}\n") == [
+        "f:1:9: inner.colour: unknown key; known here: width, height, unit"
+    ]
+
+
 def test_a_required_key_is_missed_where_nothing_looks_like_it() -> None:
     assert problems("inner: {width: 1}\n") == ["f:1:8: inner: needs 'unit'"]
     assert problems("inner: {unti: cm}\n") == ["f:1:9: inner.unti: unknown key; did you mean 'unit'?"]
 
 
 def test_a_section_must_be_one() -> None:
-    assert problems("inner: 5\n") == ['f:1:8: inner: must be keys and values, not "5"']
+    assert problems("inner: 5\n") == ["f:1:8: inner: must be keys and values, not 5"]
     assert problems("inner: [5]\n") == ["f:1:8: inner: must be keys and values, not a list"]
     assert problems("inner:\n") == ["f:1:7: inner: has no value; write one, or remove the key"]
 
@@ -130,6 +136,6 @@ def test_of_endless_problems_some_are_told() -> None:
 
 def test_a_strange_key_stays_on_one_line() -> None:
     (problem,) = problems('"a\\nb": 1\n')
-    assert problem == 'f:1:1: "a\\nb": unknown key'
+    assert problem == 'f:1:1: "a\\nb": unknown key; known here: name, inner'
     (problem,) = problems(f"? {'x' * 5000}\n: 1\n")
     assert len(problem) < 120

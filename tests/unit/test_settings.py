@@ -35,7 +35,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "stratvisor.toml")
     found, problems = settings.read(tmp_path)
-    assert found == Settings(tmp_path)
+    assert found == Settings(tmp_path, problems=problems)
     assert told(problems) == [
         "stratvisor.toml:1:1: cannot be read: it is not a regular file; remove or rename it"
     ]
@@ -79,10 +79,10 @@ PATH = 'must be a path that begins with / and does not end with it, not "{}"'
         ("restart.delay = 1", ["stratvisor.toml:1:1: restart: unknown key; did you mean 'defaults.restart'?"]),
         ("# x\n\n[htpp]\nport = 1", ["stratvisor.toml:3:1: htpp: unknown key; did you mean 'http'?"]),
         ("[http]\nprot = 1", ["stratvisor.toml:2:1: http.prot: unknown key; did you mean 'port'?"]),
-        ('[http]\nport = "9770"', ['stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not "9770"']),
-        ("[http]\nport = 65536", ['stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not "65536"']),
-        ("[http]\nport = 1.0", ['stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not "1.0"']),
-        ("[http]\nport = true", ['stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not "true"']),
+        ('[http]\nport = "9770"', ["stratvisor.toml:2:1: http.port: is text; remove the quotes: 9770"]),
+        ("[http]\nport = 65536", ["stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not 65536"]),
+        ("[http]\nport = 1.0", ["stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not 1.0"]),
+        ("[http]\nport = true", ["stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not true"]),
         ('[http]\nhost = "0.0.0.0"', [f"stratvisor.toml:2:1: http.host: {HOST.format('0.0.0.0')}"]),  # noqa: S104  refused
         ('[http]\nhost = "example.org"', [f"stratvisor.toml:2:1: http.host: {HOST.format('example.org')}"]),
         ('[http]\nbase_path = "/"', [f"stratvisor.toml:2:1: http.base_path: {PATH.format('/')}"]),
@@ -90,7 +90,7 @@ PATH = 'must be a path that begins with / and does not end with it, not "{}"'
         ('[http]\nbase_path = "/a/"', [f"stratvisor.toml:2:1: http.base_path: {PATH.format('/a/')}"]),
         ('[http]\nbase_path = "/a/../b"', [f"stratvisor.toml:2:1: http.base_path: {PATH.format('/a/../b')}"]),
         ("[logging]\nlevel = 'warn'", ["stratvisor.toml:2:1: logging.level: must be debug, info, warning or error, not \"warn\"; did you mean 'warning'?"]),
-        ("http = 1", ['stratvisor.toml:1:1: http: must be keys and values, not "1"']),
+        ("http = 1", ["stratvisor.toml:1:1: http: must be keys and values, not 1"]),
         ("timezone = 'IST'", ['stratvisor.toml:1:1: timezone: must be an IANA time zone such as Asia/Kolkata, not "IST"']),
         ("[defaults]\ntitle = 'x'", ["stratvisor.toml:2:1: defaults.title: belongs into each strategy's own file"]),
         ("[defaults]\nscript = 'x'", ["stratvisor.toml:2:1: defaults.script: belongs into each strategy's own file"]),
@@ -110,7 +110,12 @@ def test_problems(text: str, problems: list[str]) -> None:
 def test_all_problems_at_once_and_the_rest_is_read() -> None:
     found, problems = settings.parse(b'timezone = 5\n[http]\nport = "x"\nbase_path = "/x"\n[nope]\n', NOWHERE)
     assert [problem.line for problem in problems] == [1, 3, 5]
-    assert found == replace(DEFAULTS, http=Http(base_path="/x"))
+    assert found == replace(DEFAULTS, http=Http(base_path="/x"), problems=problems)
+
+
+def test_what_is_no_toml_is_all_defaults() -> None:
+    found, problems = settings.parse(b"timezone = ", NOWHERE)
+    assert found == Settings(NOWHERE, problems=problems)
 
 
 def test_the_home_is_the_nearest_folder_with_settings(tmp_path: Path) -> None:

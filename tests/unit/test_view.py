@@ -10,7 +10,7 @@ import pytest
 from test_why import SPEC, WANT, at, now, run
 
 from stratvisor import view
-from stratvisor.spec import HOUR, SECOND, Always, Problem, Stop
+from stratvisor.spec import HOUR, SECOND, Always, Manual, Problem, Stop
 from stratvisor.state import (
     Backoff,
     Because,
@@ -93,6 +93,9 @@ def test_a_running_one() -> None:
     assert (shown["cpu_percent"], shown["memory_bytes"]) == (12.5, 1_000_000)
     assert (shown["stale"], shown["commit"], shown["script_sha256"]) == (True, "cd", "ab")
     assert shown["problems"][0]["line"] == 8
+    assert shown["why"].endswith(
+        "its file has a problem (conf.d/ema.yaml:8:3), its last good version is in force"
+    )
 
 
 def test_what_is_not_running_uses_nothing() -> None:
@@ -119,6 +122,52 @@ def test_a_stop_that_was_asked_for_is_the_cause_of_an_end() -> None:
 
 def test_always_on_has_no_next_times() -> None:
     shown = view.strategy(now(), replace(SPEC, schedule=Always()), State(), FACTS)
+    assert (shown["next_start"], shown["next_stop"]) == (None, None)
+
+
+HELD_UP = Hold(Wants.UP, "page", at("08:00"), Until.WINDOW_END)
+HELD_DOWN = Hold(Wants.DOWN, "page", at("08:00"), Until.OPERATOR)
+UNTIL_NEXT = Hold(Wants.DOWN, "page", at("08:00"), Until.NEXT_WINDOW)
+RUNNING = Up(run(), ready=True)
+
+
+@pytest.mark.parametrize(
+    ("clock", "state", "start", "stop"),
+    [
+        ("08:30", State(), "23T09:15", None),
+        ("16:00", State(), "24T09:15", None),
+        ("10:00", State(), "24T09:15", "23T15:30"),
+        ("10:00", State(RUNNING), "24T09:15", "23T15:30"),
+        ("10:00", State(RUNNING, hold=HELD_UP), "24T09:15", "23T15:30"),
+        ("08:30", State(RUNNING, hold=HELD_UP), "24T09:15", "23T15:30"),
+        ("08:30", State(Launching(3, "", WANT), hold=HELD_UP), "24T09:15", "23T15:30"),
+        ("08:30", State(Backoff(0, at("08:31"), None), hold=HELD_UP), "24T09:15", "23T15:30"),
+        ("08:30", State(GaveUp(at("08:20"), 5, ""), hold=HELD_UP), "23T09:15", None),
+        ("10:00", State(Exited(at("09:50"))), "24T09:15", None),
+        ("10:00", State(GaveUp(at("09:50"), 5, "")), "24T09:15", None),
+        ("10:00", State(Stopping(run(), ORDER), hold=HELD_DOWN), None, None),
+        ("10:00", State(hold=HELD_DOWN), None, None),
+        ("08:30", State(hold=HELD_DOWN), None, None),
+        ("08:30", State(hold=UNTIL_NEXT), "23T09:15", None),
+        ("10:00", State(hold=replace(UNTIL_NEXT, since=at("09:30"))), "24T09:15", None),
+        ("10:00", State(RUNNING, removed=True), None, None),
+        ("10:00", State(RUNNING, closing=True), None, None),
+    ],
+)
+def test_what_its_schedule_will_do_unless_somebody_says_otherwise(
+    clock: str, state: State, start: str | None, stop: str | None
+) -> None:
+    shown = view.strategy(now(clock), SPEC, state, FACTS)
+    assert [shown[key] and shown[key][8:16] for key in ("next_start", "next_stop")] == [start, stop]
+
+
+def test_what_is_disabled_is_not_started() -> None:
+    shown = view.strategy(now("08:30"), replace(SPEC, enabled=False), State(), FACTS)
+    assert (shown["next_start"], shown["next_stop"]) == (None, None)
+
+
+def test_a_manual_one_has_no_next_times_also_while_it_is_held_up() -> None:
+    shown = view.strategy(now(), replace(SPEC, schedule=Manual()), State(RUNNING, hold=HELD_UP), FACTS)
     assert (shown["next_start"], shown["next_stop"]) == (None, None)
 
 

@@ -19,6 +19,7 @@ from stratvisor.spec import (
     GiveUp,
     Logs,
     Manual,
+    Problem,
     Process,
     Restart,
     Spec,
@@ -86,9 +87,16 @@ def test_a_schedule_without_a_window_to_come_says_so() -> None:
 def test_idle_for_each_reason() -> None:
     hold = Hold(Wants.DOWN, "token 'phone'", at("09:30"), Until.OPERATOR)
     assert said(Idle()) == "about to start"
-    assert said(Idle(), hold=hold) == "held since 09:30 IST by token 'phone'"
+    assert said(Idle(), hold=hold) == (
+        "held down since 09:30 IST by token 'phone'; `stratvisor start ema` lifts it"
+    )
     until_next = replace(hold, until=Until.NEXT_WINDOW)
-    assert said(Idle(), hold=until_next) == "held since 09:30 IST by token 'phone' until its next window"
+    assert said(Idle(), hold=until_next) == (
+        "held down since 09:30 IST by token 'phone' until its next window at Tue 24 Nov 09:15 IST; "
+        "`stratvisor start ema` lifts it"
+    )
+    never = replace(SPEC, schedule=Windows("Asia/Kolkata", ()))
+    assert " until its next window; `" in said(Idle(), spec=never, hold=until_next)
     assert said(Idle(), spec=replace(SPEC, schedule=Manual())).startswith("its schedule is manual: ")
     assert said(Idle(), spec=replace(SPEC, enabled=False)) == "its file says enabled: false (conf.d/ema.yaml)"
     assert said(Idle(), removed=True) == "its file is gone"
@@ -119,6 +127,19 @@ def test_running_under_a_hold_after_failures_with_an_edit_to_come() -> None:
         "its file was edited, which takes effect with the next run"
     )
     assert "restarted once" in said(Up(run(), ready=True), restarts=1, last_exit=FAILED)
+
+
+def test_a_bad_edit_is_told_with_its_place_whatever_the_phase() -> None:
+    wrong = Problem("conf.d/ema.yaml", 38, 1, "restart.dealy", "unknown key; did you mean 'delay'?")
+    other = replace(wrong, line=40)
+    assert why.sentence(now(), SPEC, State(Up(run(), ready=True)), (wrong,)) == (
+        "running since 09:15 IST; its window ends 15:30 IST; its file has a problem "
+        "(conf.d/ema.yaml:38:1), its last good version is in force"
+    )
+    assert why.sentence(now("16:00"), SPEC, State(), (wrong, other)) == (
+        "outside its window; opens Tue 24 Nov 09:15 IST; its file has 2 problems "
+        "(first conf.d/ema.yaml:38:1), its last good version is in force"
+    )
 
 
 def test_stopping_names_the_reason_and_the_last_moment() -> None:

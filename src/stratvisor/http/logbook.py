@@ -107,7 +107,11 @@ async def _ends(host: Host, strategy: str, count: int) -> dict[str, str]:
         known = await host.runs(strategy, count)
     except (Refused, UnknownStrategy):
         return {}
-    return {_log_name(run["log"]): f"{run['run']}: {ending(run) or 'still running'}" for run in known if run["log"]}
+    return {
+        _log_name(run["log"]): f"{run['run']}: {ending(run) or 'still running'}"
+        for run in known
+        if run["log"]
+    }
 
 
 async def _follow(request: web.Request, asked: Asked, strategy: str, run: str | None) -> web.StreamResponse:
@@ -173,7 +177,9 @@ async def _run_name(host: Host, strategy: str, given: str | None) -> str | None:
     for entry in (_current(host, strategy), *await host.runs(strategy, _HISTORY)):
         if str(entry.get("run")) == given and entry.get("log"):
             return _log_name(entry["log"])
-    raise RequestError(404, f"{strategy} has no log of a run {given}; `stratvisor runs {strategy}` lists its runs")
+    raise RequestError(
+        404, f"{strategy} has no log of a run {given}; `stratvisor runs {strategy}` lists its runs"
+    )
 
 
 def _log_name(path: str) -> str:
