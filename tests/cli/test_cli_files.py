@@ -111,6 +111,16 @@ def test_check_prints_every_problem_with_its_place(home: Path) -> None:
     assert count == "4 problems in 2 files"
 
 
+def test_the_problem_that_the_readme_shows_is_what_check_prints(home: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    example, shown = re.findall(r"```(?:yaml\n|console\n\$ stratvisor check\n)(.*?)```", readme, re.DOTALL)
+    for name in ("conf.d", "strategies"):
+        (home / name).mkdir()
+    (home / "strategies" / "ema_crossover.py").touch()
+    (home / "conf.d" / "ema_crossover.yaml").write_text(example.replace(" delay:", " dealy:"))
+    assert run_cli("check", home=home) == (1, shown, "")
+
+
 def test_check_misses_conf_d(home: Path) -> None:
     outcome = run_cli("check", home=home)
     assert (outcome.code, outcome.err) == (1, "")

@@ -15,6 +15,7 @@ from waiting import DEADLINE_S
 
 from stratvisor.http import logbook, sse
 from stratvisor.logs import Position, forward
+from stratvisor.ports import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -299,3 +300,15 @@ async def test_the_page_shows_one_run_or_what_was_found(client: aiohttp.ClientSe
         assert "SELL" not in text
     async with client.get("/python/logs/report", headers=PAGE) as answer:
         assert "No logs yet" in await answer.text()
+
+
+async def test_the_logs_page_needs_no_history(
+    client: aiohttp.ClientSession, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreadable(_strategy: str, _limit: int) -> None:
+        raise Refused("the history cannot be read now")
+
+    monkeypatch.setattr(host, "runs", unreadable)
+    async with client.get("/python/logs/ema", headers=PAGE) as answer:
+        assert answer.status == 200
+        assert f'<option value="{FIRST}">20261123 091500 IST</option>' in await answer.text()

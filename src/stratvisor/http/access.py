@@ -148,7 +148,9 @@ def _check_host(request: web.Request) -> None:
 def _check_origin(request: web.Request) -> None:
     origin = request.headers.get("Origin")
     if origin is not None and origin.lower() != f"http://{request.headers['Host']}".lower():
-        raise RequestError(403, f"a page of {origin} may not do this; use the one served here")
+        raise RequestError(
+            403, f"a page of {origin} may not do this; use the one served here; a proxy must send no Origin"
+        )
 
 
 def _is_loopback(name: str) -> bool:

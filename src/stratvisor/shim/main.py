@@ -149,8 +149,6 @@ class Shim:
         for descriptor in inputs:
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
-        if self._ended():  # before anything is signalled: its pid may be another's by now
-            return
         self._obey()
         self._log.prune()
         while not self._ended():
