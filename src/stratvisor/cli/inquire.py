@@ -106,5 +106,5 @@ def _end(run: dict[str, Any]) -> str:
     if run["ended"] is None:
         return "still running"
     # Whoever exits has often just said why; whoever was killed was in the middle of something else.
-    spoke = run["failed"] and not run["cause"] and run["last_line"]
+    spoke = run["failed"] and run["code"] and not run["cause"] and run["last_line"]
     return clean(f"{run['how']}: {run['last_line']}" if spoke else run["how"])
