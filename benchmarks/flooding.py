@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from typing import TYPE_CHECKING
@@ -40,15 +41,13 @@ def measure(lab: Lab) -> None:
     """Both sizes of write, the subjects by turns."""
     source = lab.folder / "lines"
     write_lines(source, lab.effort.flood_bytes // LINE)
-    for size, (speed, cost) in SIZES.items():
-        for _ in range(lab.effort.rounds):
-            for subject in lab.subjects:
-                with lab.excusing(subject, "log throughput"):
-                    seconds, cpu_ms, wrong = _flood(lab, subject, source, size)
-                    lab.findings.add(speed, subject, lab.effort.flood_bytes / 1e6 / seconds)
-                    lab.findings.add(cost, subject, cpu_ms)
-                    lab.findings.add(MISSING, subject, wrong)
-    source.unlink()
+    turns = itertools.product(range(lab.effort.rounds), SIZES.items(), lab.subjects)
+    for _round, (size, (speed, cost)), subject in turns:
+        with lab.excusing(subject, "log throughput"):
+            seconds, cpu_ms, wrong = _flood(lab, subject, source, size)
+            lab.findings.add(speed, subject, lab.effort.flood_bytes / 1e6 / seconds)
+            lab.findings.add(cost, subject, cpu_ms)
+            lab.findings.add(MISSING, subject, wrong)
 
 
 def write_lines(path: Path, count: int) -> None:

@@ -11,6 +11,7 @@ from sample_day import EMA_LOG, WICKED_LINE
 from waiting import until_async
 
 from stratvisor.http import logbook, sse
+from stratvisor.ports import Refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from fake_host import FakeHost
     from playwright.async_api import Browser, Page
     from serving import Served
+
+    from stratvisor.ports import Order
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -130,23 +133,22 @@ async def test_strategies_come_and_go(browser: Browser, here: Served, host: Fake
         assert ids == [f"strategy-{name}" for name in host.strategies]
 
 
-async def test_code_in_a_refusal_looks_like_code(browser: Browser, here: Served) -> None:
-    async with logged_in(browser, here) as page:
-        await page.evaluate("say('<b>cannot</b>: `stratvisor start x` runs it')")
-        assert await page.inner_text("#said") == "<b>cannot</b>: stratvisor start x runs it"
-        assert await page.inner_text("#said code") == "stratvisor start x"
+async def test_a_refusal_is_said_on_the_page(
+    browser: Browser, here: Served, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_strategy: str, _order: Order) -> None:
+        raise Refused("cannot restart: it is stopped; `stratvisor start ema_crossover` runs it")
 
-
-async def test_a_refusal_is_said_on_the_page(browser: Browser, here: Served, host: FakeHost) -> None:
+    monkeypatch.setattr(host, "order", refuse)
     context = await browser.new_context()
     page = await context.new_page()
     await page.goto(here.login_link)
     await page.click("main button")
     await page.wait_for_selector("#restart-ema_crossover")
-    host.strategies["ema_crossover"]["state"] = "stopped"  # and the page does not know yet
     await page.click("#restart-ema_crossover")
     await page.wait_for_selector("#said:not([hidden])")
     assert "cannot restart" in await page.inner_text("#said")
+    assert await page.inner_text("#said code") == "stratvisor start ema_crossover"
     await context.close()
 
 

@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    """One write a line: print makes two where nothing is buffered, and a signal may come in between."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def steady(*_: str) -> None:

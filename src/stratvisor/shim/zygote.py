@@ -32,10 +32,15 @@ def serve(daemon: socket.socket) -> None:
         request, descriptors = receive(daemon)
         if not request:
             return
+        # A run may be over before this process is scheduled again, and must not find its own locks held here.
+        closed, closing = os.pipe2(os.O_CLOEXEC)
         if os.fork() == 0:
+            os.close(closing)
+            os.read(closed, 1)
+            os.close(closed)
             daemon.close()
             main.run(json.loads(request), descriptors)
-        for descriptor in descriptors:
+        for descriptor in (*descriptors, closed, closing):
             os.close(descriptor)
 
 
