@@ -57,10 +57,16 @@ class Meter:
                 continue
             entry.facts = replace(entry.facts, cpu_percent=usage.cpu_percent, memory_bytes=usage.memory_bytes)
             phase = entry.state.phase
-            if isinstance(phase, Up):
+            if isinstance(phase, Up) and may_be_over(entry.spec.limits, usage):
                 over = await asyncio.to_thread(over_limit, entry.spec.limits, usage)
                 if over is not None:
                     self._supervisor.turn(strategy, OverLimit(phase.run.number, over))
+
+
+def may_be_over(limits: Limits, usage: Usage) -> bool:
+    """Whether the sample alone gives reason to look closer; most never do."""
+    crowded = limits.processes is not None and usage.processes > limits.processes
+    return crowded or (limits.memory is not None and usage.memory_bytes > limits.memory)
 
 
 def over_limit(limits: Limits, usage: Usage) -> str | None:
