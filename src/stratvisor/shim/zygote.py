@@ -27,21 +27,28 @@ DESCRIPTORS = 3
 
 
 def serve(daemon: socket.socket) -> None:
-    """Fork a shim for each request until the daemon is gone."""
-    while True:
-        request, descriptors = receive(daemon)
-        if not request:
-            return
-        # A run may be over before this process is scheduled again, and must not find its own locks held here.
-        closed, closing = os.pipe2(os.O_CLOEXEC)
-        if os.fork() == 0:
-            os.close(closing)
-            os.read(closed, 1)
-            os.close(closed)
+    """Fork a shim for each request until the daemon is gone.
+
+    The fork comes first and the shim receives its own request: so this process never holds a run's locks,
+    and writes to next to no memory between two forks, which keeps its pages shared with all of them.
+    """
+    while daemon.recv(1, socket.MSG_PEEK):
+        taken, taking = os.pipe2(os.O_CLOEXEC)
+        try:
+            child = os.fork()
+        except OSError:  # no process to be had: the daemon hears it from the closed descriptors
+            for descriptor in receive(daemon)[1]:
+                os.close(descriptor)
+            child = -1
+        if child == 0:
+            request, descriptors = receive(daemon)
             daemon.close()
+            os.close(taken)
+            os.close(taking)
             main.run(json.loads(request), descriptors)
-        for descriptor in (*descriptors, closed, closing):
-            os.close(descriptor)
+        os.close(taking)
+        os.read(taken, 1)  # the end of file, once the child has its request
+        os.close(taken)
 
 
 def receive(daemon: socket.socket) -> tuple[bytes, list[int]]:
