@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 from stratvisor import schema
 
-Kind = Literal["strategy", "settings"]
-KINDS: tuple[Kind, ...] = ("strategy", "settings")
+KINDS: tuple[schema.Kind, ...] = ("strategy", "settings", "calendar")
 
 
-def table(kind: Kind) -> str:
+def table(kind: schema.Kind) -> str:
     """Every key of one kind of file, as Markdown."""
     lines = ["| key | value | default | |", "|---|---|---|---|"]
     for row in schema.rows(kind):

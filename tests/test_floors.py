@@ -13,8 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "stratvisor"
 FLOORS: dict[str, int] = {}
 for _floor, _names in enumerate(
     (
-        "spec state machine cron windows timeline why view wording",
-        "config settings schema reading.*",
+        "spec calendar state machine cron windows timeline why view wording",
+        "config almanac settings schema reading.*",
         """ports clock tasks runner.* shim.* store kept last_good history history_db history_rows
         logs watch quiet usage provenance""",
         """supervisor recorder reloading metering retention newsroom news_socket host daemon

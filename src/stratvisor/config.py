@@ -1,4 +1,4 @@
-"""conf.d: what each strategy is to be, with the last good version of each file that is bad.
+"""conf.d: what each strategy is to be, by the calendars there are, with the last good version of bad files.
 
 Knows the folder, and which changes need a new run. A file harms only itself: whatever is wrong with
 one, the others are read, and its strategy stays as it last was. Reads, and changes nothing.
@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stratvisor import almanac
+from stratvisor.almanac import Almanac
 from stratvisor.reading import draft, nodes, source
 from stratvisor.reading.draft import Draft
-from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec
+from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec, Windows
 
 if TYPE_CHECKING:
     from stratvisor.settings import Settings
@@ -38,6 +40,8 @@ class Config:
     """Strategies whose file is bad."""
     has_folder: bool = True
     """Whether there is a conf.d at all."""
+    almanac: Almanac = field(default_factory=Almanac)
+    """The calendars that the strategies may name; its problems stand in `problems` too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +71,46 @@ def diff(old: Mapping[str, Spec], new: Mapping[str, Spec]) -> Diff:
     )
 
 
-def parse(strategy: str, text: bytes, file: str, settings: Settings) -> Spec | tuple[Problem, ...]:
-    """One strategy from its text, or all that is wrong with it; `file` is how problems name the text."""
-    return draft.finish(strategy, draft.read(text, file, settings.defaults), settings)
+def parse(
+    strategy: str, text: bytes, file: str, settings: Settings, calendars: Almanac | None = None
+) -> Spec | tuple[Problem, ...]:
+    """One strategy from its text, or all that is wrong with it; `file` is how problems name the text.
+
+    `calendars` None: the shipped ones.
+    """
+    known = calendars or Almanac(almanac.shipped())
+    return draft.finish(strategy, draft.read(text, file, settings.defaults), settings, known)
 
 
-def recall(strategy: str, text: bytes, settings: Settings) -> Spec | None:
+def recall(strategy: str, text: bytes, settings: Settings, calendars: Almanac) -> Spec | None:
     """A version that was good once, though its script may be gone by now; None: it is not good by itself."""
-    return draft.recall(strategy, draft.read(text, strategy, settings.defaults), settings)
+    return draft.recall(strategy, draft.read(text, strategy, settings.defaults), settings, calendars)
 
 
 def read(home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
-    """All of conf.d, once. Who reads it again and again keeps a `Reader`."""
+    """All of conf.d and calendars/, once. Who reads them again and again keeps a `Reader`."""
     return Reader().read(home, settings, last_good)
 
 
 class Reader:
-    """Reads conf.d again and again, and parses a file only where its text or [defaults] changed."""
+    """Reads config again and again, and parses a file only where its text or [defaults] changed.
 
-    def __init__(self) -> None:
+    `calendars`: texts of calendar files that were good once, for those that are bad from the first.
+    """
+
+    def __init__(self, calendars: Mapping[str, bytes] | None = None) -> None:
         self._drafts: dict[str, _Kept] = {}
+        self._calendars = almanac.Reader(calendars)
 
     def read(self, home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
-        """All of conf.d as it is now. Never raises."""
+        """All of conf.d and calendars/ as they are now. Never raises."""
+        calendars = self._calendars.read(home)
+        found = self._read_strategies(home, settings, last_good, calendars)
+        return replace(found, problems=(*calendars.problems, *found.problems), almanac=calendars)
+
+    def _read_strategies(
+        self, home: Path, settings: Settings, last_good: Mapping[str, Spec], calendars: Almanac
+    ) -> Config:
         try:
             names = sorted(entry.name for entry in (home / FOLDER).iterdir())
         except FileNotFoundError:
@@ -97,8 +118,9 @@ class Reader:
             return Config(problems=(Problem(FOLDER, 1, 1, "", missing),), has_folder=False)
         except OSError as error:
             why = f"cannot be read: {error.strerror}"
-            return Config(dict(last_good), (Problem(FOLDER, 1, 1, "", why),), has_folder=False)
-        look = _Look(settings, last_good, self._drafts)
+            kept = {name: _by_now(spec, calendars) for name, spec in last_good.items()}
+            return Config(kept, (Problem(FOLDER, 1, 1, "", why),), has_folder=False)
+        look = _Look(settings, last_good, self._drafts, calendars)
         for name in filter(_is_meant, names):
             look.at(home / FOLDER / name, has_twin=Path(name).with_suffix(SUFFIX).name in names)
         self._drafts = look.drafts
@@ -123,12 +145,17 @@ class _Look:
     """One look at the folder, file by file."""
 
     def __init__(
-        self, settings: Settings, last_good: Mapping[str, Spec], drafts: Mapping[str, _Kept]
+        self,
+        settings: Settings,
+        last_good: Mapping[str, Spec],
+        drafts: Mapping[str, _Kept],
+        calendars: Almanac,
     ) -> None:
         self.drafts: dict[str, _Kept] = {}
         self._settings = settings
         self._last_good = last_good
         self._before = drafts
+        self._calendars = calendars
         self._strategies: dict[str, Spec] = {}
         self._sources: dict[str, bytes] = {}
         self._problems: list[Problem] = []
@@ -162,7 +189,7 @@ class _Look:
             self._problem(path, str(error))
             self._keep_last_good(strategy)
             return
-        spec = draft.finish(strategy, self._draft(strategy, text, path), self._settings)
+        spec = draft.finish(strategy, self._draft(strategy, text, path), self._settings, self._calendars)
         if isinstance(spec, Spec):
             self._strategies[strategy] = spec
             self._sources[strategy] = text
@@ -181,11 +208,20 @@ class _Look:
     def _keep_last_good(self, strategy: str) -> None:
         self._bad.add(strategy)
         if strategy in self._last_good:
-            self._strategies[strategy] = self._last_good[strategy]
+            self._strategies[strategy] = _by_now(self._last_good[strategy], self._calendars)
 
     def _problem(self, path: Path, message: str) -> None:
         name = os.fsencode(path.name).decode("utf-8", "replace")
         self._problems.append(Problem(f"{FOLDER}/{name}", 1, 1, "", message))
+
+
+def _by_now(spec: Spec, calendars: Almanac) -> Spec:
+    """An older version, by its calendar as that is now: a holiday counts for it too."""
+    schedule = spec.schedule
+    if not isinstance(schedule, Windows) or schedule.calendar is None:
+        return spec
+    calendar = calendars.calendars.get(schedule.calendar.name, schedule.calendar)
+    return replace(spec, schedule=replace(schedule, calendar=calendar))
 
 
 def _spot(problem: Problem) -> tuple[str, int, int, str]:

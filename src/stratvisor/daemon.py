@@ -206,7 +206,7 @@ class Daemon:
         stack.enter_context(NewsSocket(home / "run", self._heard))
         from stratvisor.watch import Watcher  # noqa: PLC0415  the same
 
-        watched = [home / "conf.d", home / "strategies", home / "stratvisor.toml"]
+        watched = [home / name for name in ("conf.d", "calendars", "strategies", "stratvisor.toml")]
         watcher = Watcher(watched, self._reloader.poke)
         stack.callback(watcher.close)
         self._tasks.spawn(self._reloader.rescan(watcher.refresh), "rescan")
@@ -257,7 +257,8 @@ class Daemon:
 
 def write_schemas(folder: Path) -> None:
     """What editors read to check and complete config files (`# yaml-language-server: $schema=...`)."""
-    for name, content in (("strategy", schema.strategy()), ("settings", schema.settings())):
+    kinds = {"strategy": schema.strategy(), "settings": schema.settings(), "calendar": schema.calendar()}
+    for name, content in kinds.items():
         draft = folder / f"{name}.schema.new"
         draft.write_text(json.dumps(content, indent=1), "utf-8")
         draft.rename(folder / f"{name}.schema.json")

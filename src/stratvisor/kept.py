@@ -52,6 +52,7 @@ class Kept:
     streak: int = 0
     failures: tuple[int, ...] = ()
     last_exit: Exit | None = None
+    admitted: datetime | None = None
 
 
 def to_kept(state: State) -> Kept:
@@ -72,6 +73,7 @@ def to_kept(state: State) -> Kept:
         streak=state.streak,
         failures=state.failures,
         last_exit=state.last_exit,
+        admitted=state.admitted,
     )
 
 
@@ -86,6 +88,7 @@ def from_kept(kept: Kept) -> State:
         streak=kept.streak,
         failures=kept.failures,
         last_exit=kept.last_exit,
+        admitted=kept.admitted,
     )
 
 
@@ -106,6 +109,7 @@ def kept_to_json(kept: Kept) -> Json:
         "streak": kept.streak,
         "failures": list(kept.failures),
         "last_exit": _some(_exit_to_json, kept.last_exit),
+        "admitted": _some(datetime.isoformat, kept.admitted),
     }
 
 
@@ -124,6 +128,8 @@ def kept_from_json(entry: Json) -> Kept:
         streak=get(entry, "streak", int),
         failures=tuple(of_kind(at, int, "failures") for at in get(entry, "failures", list)),
         last_exit=_some(_exit_from_json, get_or_none(entry, "last_exit", dict)),
+        # Written only since there is `late_start`.
+        admitted=_get_instant_or_none(entry, "admitted") if "admitted" in entry else None,
     )
 
 

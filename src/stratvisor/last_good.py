@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from stratvisor import config, settings
+from stratvisor import almanac, config, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from stratvisor.config import Config
     from stratvisor.settings import Settings
     from stratvisor.spec import Spec
 
@@ -49,23 +50,33 @@ class LastGood:
             return
         self._keep(self._settings_path, text)
 
+    def calendars(self) -> dict[str, bytes]:
+        """The texts of calendar files as they last were good."""
+        try:
+            return {path.stem: path.read_bytes() for path in self._calendars.glob("*" + almanac.SUFFIX)}
+        except OSError:
+            return {}
+
     def strategies(self, names: Iterable[str], known: Settings) -> dict[str, Spec]:
         """What the files of these strategies last said while they were good, as far as it was kept."""
+        calendars = almanac.read(self._home, self.calendars())
         found = {}
         for name in names:
             try:
                 text = self._strategy_path(name).read_bytes()
             except OSError:
                 continue
-            spec = config.recall(name, text, known)
+            spec = config.recall(name, text, known, calendars)
             if spec is not None:
                 found[name] = spec
         return found
 
-    def keep(self, sources: Mapping[str, bytes]) -> None:
-        """These texts are good."""
-        for name, text in sources.items():
+    def keep(self, read: Config) -> None:
+        """What is good of what was read."""
+        for name, text in read.sources.items():
             self._keep(self._strategy_path(name), text)
+        for name, text in read.almanac.sources.items():
+            self._keep(self._calendars / (name + almanac.SUFFIX), text)
 
     def _keep(self, path: Path, text: bytes) -> None:
         """By rename, and only where it is new."""
@@ -81,6 +92,10 @@ class LastGood:
             log.warning("cannot keep the last good version in %s: %s", path, error)
             return
         self._kept[path] = text
+
+    @property
+    def _calendars(self) -> Path:
+        return self._home / "run" / "calendars.d"  # no strategy's id has a dot
 
     @property
     def _settings_path(self) -> Path:

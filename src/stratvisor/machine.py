@@ -36,7 +36,8 @@ Rules:
    the action is to tell it. A stop, a new deadline and a changed log limit are the same action.
 5. A stop that was asked for is never a failure; one for a limit or a missed readiness always is.
 6. An end counts at the time it came, however late the news of it.
-7. step is a fixed point: with the same time and no news a second step does nothing.
+7. Late is only who neither lived nor was tried in the window that it comes into; what lives never is.
+8. step is a fixed point: with the same time and no news a second step does nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ from stratvisor.state import (
     Want,
     Wants,
 )
-from stratvisor.windows import position
+from stratvisor.windows import ALWAYS, Position, position
 
 REFUSED_RETRY_NS = 5 * SECOND
 """How long after a refused launch (a full disk, no descriptors, a copy that still lives) to try again."""
@@ -104,6 +105,9 @@ KILL_AT_ONCE = Stop(signals=(), timeout_ns=0)
 
 FAILURES = frozenset({Because.LIMIT, Because.NOT_READY})
 """Stops that are the strategy's own fault and follow its restart policy."""
+
+PROMPT = timedelta(seconds=10)
+"""A start this soon after a window's beginning is on time for everybody: to come up takes a moment."""
 
 LOOK_AGAIN = timedelta(days=30)
 """When to look where no edge of a window is in sight; `windows` sees farther than that."""
@@ -138,7 +142,7 @@ def step(now: Now, spec: Spec, state: State, event: Event) -> tuple[State, tuple
 
 
 def wish(now: Now, spec: Spec, state: State) -> Wish:
-    """What is wanted at this moment, by shutdown, removal, `enabled`, hold and schedule, in this order."""
+    """What is wanted now, by shutdown, removal, `enabled`, hold, schedule and lateness, in this order."""
     if state.closing:
         return Wish(up=False, because=Because.SHUTDOWN)
     if state.removed:
@@ -150,6 +154,8 @@ def wish(now: Now, spec: Spec, state: State) -> Wish:
     place = position(spec.schedule, now.wall)
     if place.inside is None and not _held(state, Wants.UP):
         return Wish(up=False, because=Because.MANUAL if isinstance(spec.schedule, Manual) else Because.WINDOW)
+    if _is_late(now, spec, state, place):
+        return Wish(up=False, because=Because.LATE)
     window = place.inside or place.next
     return Wish(up=True, deadline=None if window is None or window.endless else window.end)
 
@@ -262,6 +268,22 @@ def _in_window_later_than(now: Now, spec: Spec, at: datetime) -> bool:
     return inside is not None and inside.start > at
 
 
+def _is_late(now: Now, spec: Spec, state: State, place: Position) -> bool:
+    """Whether it is too late to begin in the window that this instant lies in.
+
+    Not for what lives, nor for what has lived in this window, was tried in it, or is the operator's word.
+    """
+    if not isinstance(spec.schedule, Windows) or spec.schedule.late_start_ns is None or place.inside is None:
+        return False
+    begin = place.inside.start
+    if not at_rest(state) or _held(state, Wants.UP):
+        return False
+    lived = state.last_exit.at if state.last_exit else ALWAYS.start
+    tried = state.admitted or ALWAYS.start
+    allowed = timedelta(microseconds=spec.schedule.late_start_ns // MICROSECOND)
+    return max(lived, tried) < begin and now.wall - begin > max(allowed, PROMPT)
+
+
 def _held(state: State, wants: Wants) -> bool:
     return state.hold is not None and state.hold.wants is wants
 
@@ -339,7 +361,7 @@ def _operator_start(now: Now, spec: Spec, state: State, by: str) -> State:
     """Lift what keeps it down; where its schedule does not want it, hold it up."""
     if refuse_start(spec):
         return state
-    free = replace(state, hold=None, phase=_rested(state.phase))
+    free = replace(state, hold=None, phase=_rested(state.phase), admitted=now.wall)
     if wish(now, spec, free).because not in {Because.WINDOW, Because.MANUAL}:
         return free
     return replace(free, hold=_held_since(state, Hold(Wants.UP, by, now.wall, Until.WINDOW_END)))
@@ -463,7 +485,7 @@ def _reconcile(now: Now, spec: Spec, state: State) -> tuple[State, tuple[Action,
     state = _settle(now, spec, state, wanted)
     match state.phase:
         case Idle() | Backoff() if wanted.up and _due(now, state.phase):
-            return _launch(spec, state, wanted)
+            return _launch(now, spec, state, wanted)
         case Up(run=run):
             run, actions = _tell(run, want_of(spec, wanted))
             return replace(state, phase=replace(state.phase, run=run)), actions
@@ -507,7 +529,7 @@ def _grown_up(now: Now, spec: Spec, run: Run) -> Up | Stopping:
 
 def _is_past(now: Now, spec: Spec, wanted: Wish, at: datetime) -> bool:
     """Whether an end at `at` says nothing about now any more: the operator's word or a window came after."""
-    if wanted.up:
+    if wanted.up or wanted.because is Because.LATE:
         return _in_window_later_than(now, spec, at)
     return wanted.because in {Because.HELD, Because.DISABLED}
 
@@ -523,7 +545,7 @@ def _due(now: Now, phase: Idle | Backoff) -> bool:
     return isinstance(phase, Idle) or now.boot_ns >= phase.retry_ns
 
 
-def _launch(spec: Spec, state: State, wanted: Wish) -> tuple[State, tuple[Action, ...]]:
+def _launch(now: Now, spec: Spec, state: State, wanted: Wish) -> tuple[State, tuple[Action, ...]]:
     """From Idle everything begins anew; from Backoff it is one more try."""
     number = state.last_run + 1
     want = want_of(spec, wanted)
@@ -532,6 +554,7 @@ def _launch(spec: Spec, state: State, wanted: Wish) -> tuple[State, tuple[Action
     elif isinstance(state.phase, Backoff) and state.phase.refused is None:
         state = replace(state, restarts=state.restarts + 1)
     state = replace(state, phase=Launching(number, spec.process.fingerprint, want), last_run=number)
+    state = replace(state, admitted=now.wall)
     return state, (Launch(number, want, state.restarts),)
 
 

@@ -63,7 +63,7 @@ class Reloader:
         self._recorder = recorder
         self._clock = clock
         self._tasks = tasks
-        self._reader = config.Reader()
+        self._reader = config.Reader(last_good.calendars())
         self._quiet = Quiet()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Lock()
@@ -121,7 +121,7 @@ class Reloader:
             if self.refused is None:
                 plan["refused"] = None
                 changed |= self._apply(read)
-                await asyncio.to_thread(self._last_good.keep, read.sources)
+                await asyncio.to_thread(self._last_good.keep, read)
             self._show_problems()
             await self._check_stale()
             if changed or by is not None:
@@ -154,7 +154,7 @@ class Reloader:
             gone = self.refused is None and name not in read.bad
             self._supervisor.adopt(spec, replace(kept.get(name, State()), removed=gone))
         self._show_problems()
-        self._tasks.spawn(asyncio.to_thread(self._last_good.keep, read.sources), "keep good config")
+        self._tasks.spawn(asyncio.to_thread(self._last_good.keep, read), "keep good config")
 
     async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
         if last_good is None:
@@ -162,7 +162,7 @@ class Reloader:
         return await asyncio.to_thread(self._read_all, last_good)
 
     def _read_all(self, last_good: Mapping[str, Spec]) -> tuple[Settings, Config]:
-        """stratvisor.toml and conf.d, with all problems of both; a bad stratvisor.toml changes nothing."""
+        """All config, with all its problems; a bad stratvisor.toml changes nothing."""
         known, problems = settings.read(self._home)
         if problems:
             known = self.settings

@@ -1,4 +1,4 @@
-"""What editors and the reference are told about both kinds of config file, from their grammars.
+"""What editors and the reference are told about each kind of config file, from its grammar.
 
 JSON Schema 2020-12 says what a file may hold; what two keys may not say together, and what must be
 there on the machine, only `stratvisor check` can tell.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from stratvisor.reading.calendar import CALENDAR
 from stratvisor.reading.grammar import STRATEGY
 from stratvisor.reading.shapes import walk
 from stratvisor.settings import SETTINGS
@@ -40,12 +41,20 @@ def settings() -> Json:
     return _document("The settings of stratvisor", SETTINGS)
 
 
-def rows(kind: Literal["strategy", "settings"]) -> tuple[Row, ...]:
+def calendar() -> Json:
+    """The JSON Schema of calendars/NAME.yaml."""
+    return _document("A market calendar of stratvisor", CALENDAR)
+
+
+Kind = Literal["strategy", "settings", "calendar"]
+
+
+def rows(kind: Kind) -> tuple[Row, ...]:
     """Every key of a kind of file, in the order of its declaration.
 
     The keys below `defaults` are those of a strategy, and are not repeated.
     """
-    section = STRATEGY if kind == "strategy" else SETTINGS
+    section = {"strategy": STRATEGY, "settings": SETTINGS, "calendar": CALENDAR}[kind]
     found = (
         Row(path, key.grammar.name, _default_of(key), key.meaning)
         for path, key in walk(section)

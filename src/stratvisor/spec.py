@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import time
 from enum import StrEnum
 
+from stratvisor.calendar import Calendar
+
 MICROSECOND = 1_000
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
@@ -92,7 +94,37 @@ class CronFor:
     length_ns: int
 
 
-WindowForm = DaysWindow | CronPair | CronFor
+class Edge(StrEnum):
+    """A side of a trading session."""
+
+    OPEN = "open"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTime:
+    """So much elapsed time after a side of a session; before it where that is negative."""
+
+    edge: Edge
+    offset_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SessionWindow:
+    """Every session of the schedule's calendar, from about its open to about its close."""
+
+    start: SessionTime = SessionTime(Edge.OPEN)
+    end: SessionTime = SessionTime(Edge.CLOSE)
+
+
+WindowForm = DaysWindow | CronPair | CronFor | SessionWindow
+
+
+class SpecialSessions(StrEnum):
+    """What a session on a day otherwise closed is to a strategy."""
+
+    SKIP = "skip"
+    RUN = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +143,11 @@ class Windows:
 
     timezone: str
     forms: tuple[WindowForm, ...]
+    calendar: Calendar | None = None
+    """Only windows that start on a day with a session count. None: every day counts."""
+    special_sessions: SpecialSessions = SpecialSessions.SKIP
+    late_start_ns: int | None = None
+    """How long after a window's beginning it may still be begun; None: until its end."""
 
 
 Schedule = Always | Manual | Windows

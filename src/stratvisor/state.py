@@ -37,6 +37,8 @@ class Because(StrEnum):
     NOT_READY = "not-ready"
     MANUAL = "manual"
     SHUTDOWN = "shutdown"
+    LATE = "late"
+    """Never of a run: it was not begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,8 @@ class State:
     failures: tuple[int, ...] = ()
     """CLOCK_BOOTTIME of failures since the last recovery, oldest first."""
     last_exit: Exit | None = None
+    admitted: datetime | None = None
+    """When it was last begun, or the operator said so: no start in a window that began before is late."""
 
 
 # Events: news.

@@ -162,7 +162,7 @@ def state_name(now: Now, spec: Spec, state: State) -> str:
 def _idle_name(wish: machine.Wish) -> str:
     if wish.up:
         return "pending"
-    return "scheduled" if wish.because is Because.WINDOW else "stopped"
+    return "scheduled" if wish.because in {Because.WINDOW, Because.LATE} else "stopped"
 
 
 def exit_json(end: Exit | None, zone: ZoneInfo) -> Json | None:

@@ -7,11 +7,12 @@ names its zone.
 from __future__ import annotations
 
 import signal
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import machine
+from stratvisor.calendar import FOR_EVER, Calendar
 from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Problem, Spec, Windows
 from stratvisor.state import (
     Backoff,
@@ -28,7 +29,7 @@ from stratvisor.state import (
     Until,
     Up,
 )
-from stratvisor.windows import position
+from stratvisor.windows import instant, position
 
 BECAUSE = {
     Because.WINDOW: "its window has ended",
@@ -41,7 +42,15 @@ BECAUSE = {
     Because.NOT_READY: "not ready in time",
     Because.MANUAL: "its schedule is manual",
     Because.SHUTDOWN: "the daemon is shutting down",
+    Because.LATE: "too late for its window",
 }
+
+
+WARNED = timedelta(days=30)
+"""How long before a calendar's end it is spoken of."""
+
+MOST_DAYS = 3
+"""Closed days that a sentence names."""
 
 
 def sentence(now: Now, spec: Spec, state: State, problems: tuple[Problem, ...] = ()) -> str:
@@ -95,16 +104,86 @@ def _why_idle(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
         case Because.HELD if state.hold is not None:
             return _held(state.hold, now, spec, zone)
         case Because.WINDOW:
-            place = position(spec.schedule, now.wall)
-            if place.next is None:
-                return "outside its window, and none is to come in the next 400 days"
-            return f"outside its window; opens {moment(place.next.start, now, zone)}"
+            return f"outside its window{_next_window(now, spec, zone)}"
+        case Because.LATE:
+            return _why_late(now, spec, zone)
         case Because.MANUAL:
             return f"its schedule is manual: `stratvisor start {spec.id}` runs it"
         case Because.DISABLED:
             return f"its file says enabled: false (conf.d/{spec.id}.yaml)"
         case because:
             return BECAUSE[because or Because.REMOVED]
+
+
+def _why_late(now: Now, spec: Spec, zone: ZoneInfo) -> str:
+    inside = position(spec.schedule, now.wall).inside
+    began = f" that began {moment(inside.start, now, zone)}" if inside else ""
+    late_ns = spec.schedule.late_start_ns if isinstance(spec.schedule, Windows) else None
+    rule = f"late_start: {duration(late_ns) if late_ns else 'never'}"
+    cure = f"`stratvisor start {spec.id}` starts it now"
+    return f"too late for its window{began} ({rule}){_next_window(now, spec, zone)}; {cure}"
+
+
+def _next_window(now: Now, spec: Spec, zone: ZoneInfo) -> str:
+    """When it is wanted next, by which exchange, and which closed days lie before that."""
+    window = position(spec.schedule, now.wall).next
+    calendar = spec.schedule.calendar if isinstance(spec.schedule, Windows) else None
+    if calendar is None:
+        if window is None:
+            return ", and none is to come in the next 400 days"
+        return f"; opens {moment(window.start, now, zone)}"
+    if window is None:
+        return f", and none is to come: {_known(calendar)}; {_renewal(calendar)}"
+    own = ZoneInfo(calendar.timezone)
+    first, last = now.wall.astimezone(own).date(), window.start.astimezone(own).date()
+    opening = any(instant(one.start, own) == window.start for one in calendar.sessions(last))
+    who = f"{calendar.name} opens" if opening else "opens"
+    return (
+        f"; {who} {moment(window.start, now, zone)}{_closed_days(calendar, first, last)}{_warning(now, spec)}"
+    )
+
+
+def _closed_days(calendar: Calendar, first: date, last: date) -> str:
+    """The days with a name from one to another, as far as they explain a wait: a few."""
+    days = (first + timedelta(days=count) for count in range((last - first).days + 1))
+    named = [f"{day_text(day)}: {name}" for day in days if (name := calendar.name_of(day))]
+    more = ["..."] if len(named) > MOST_DAYS else []
+    return f" ({', '.join(named[:MOST_DAYS] + more)})" if named else ""
+
+
+def _warning(now: Now, spec: Spec) -> str:
+    """That its calendar ends soon."""
+    calendar = spec.schedule.calendar if isinstance(spec.schedule, Windows) else None
+    if calendar is None or not ends_soon(calendar, now.wall):
+        return ""
+    return f"; {_known(calendar)}: {_renewal(calendar)}"
+
+
+def ends_soon(calendar: Calendar, at: datetime) -> bool:
+    """Whether what the calendar knows ends within a month of an instant, or has ended."""
+    if calendar.known_until == FOR_EVER:
+        return False
+    return at.astimezone(ZoneInfo(calendar.timezone)).date() + WARNED >= calendar.known_until
+
+
+def calendar_end(calendar: Calendar) -> str:
+    """Until when a calendar is known, and what to do about it."""
+    return f"{_known(calendar)}, and nothing starts by it after that; {_renewal(calendar)}"
+
+
+def _known(calendar: Calendar) -> str:
+    if calendar.known_until == date.min:
+        return f"the calendar {calendar.name} is not known"
+    return f"{calendar.name} is known until {day_text(calendar.known_until)} {calendar.known_until.year}"
+
+
+def _renewal(calendar: Calendar) -> str:
+    return f"update stratvisor, or write calendars/{calendar.name}.yaml with a later known_until"
+
+
+def day_text(day: date) -> str:
+    """`Tue 24 Nov`."""
+    return f"{day:%a} {day.day} {day:%b}"
 
 
 def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) -> str:
@@ -120,7 +199,7 @@ def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) 
         parts.append(f"restarted {_times(state.restarts)}, last after {_failure(now, state, zone)}")
     if machine.restart_pending(spec, state):
         parts.append("its file was edited, which takes effect with the next run")
-    return "; ".join(parts)
+    return "; ".join(parts) + _warning(now, spec)
 
 
 def _why_gave_up(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
@@ -185,7 +264,7 @@ def moment(at: datetime, now: Now, zone: ZoneInfo, *, seconds: bool = False) -> 
     zone_text = name if name.isalpha() else f"UTC{name}"
     if local.date() == now.wall.astimezone(zone).date():
         return f"{clock} {zone_text}"
-    return f"{local:%a} {local.day} {local:%b} {clock} {zone_text}"
+    return f"{day_text(local)} {clock} {zone_text}"
 
 
 def duration(length_ns: int) -> str:

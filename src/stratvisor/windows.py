@@ -1,12 +1,15 @@
 """When a strategy is wanted: schedules as half-open intervals of UTC, looked at by level, never by edge.
 
-Knows time zones and the three forms a window is written in. Must not know what time it is, and nothing
+Knows time zones and the four forms a window is written in. Must not know what time it is, and nothing
 of processes. Whoever asks about an instant gets the truth about it, however late he comes.
 
 Rule: a local time means *the first instant at which the zone's clock shows that time or a later one*,
 for starts and ends alike. So a time that DST skips happens when the clock jumps, a time that comes
 twice counts once, the first time, and because the mapping never runs backwards, windows that touch or
 overlap by the wall clock do so in UTC too, and one that DST squeezes to nothing vanishes.
+
+Where a calendar is named, a window counts by the day on which it starts, on the calendar's own clock: a
+tail past midnight is kept.
 
 Windows that touch or overlap are one. Where such a chain is unbroken for CHAIN_BOUND beyond what was
 asked about, it is taken to go on for ever on that side: it has the start or the end of ALWAYS.
@@ -34,14 +37,20 @@ from stratvisor.spec import (
     CronFor,
     CronPair,
     DaysWindow,
+    Edge,
     Manual,
     Schedule,
+    SessionTime,
+    SessionWindow,
+    SpecialSessions,
     WindowForm,
     Windows,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from stratvisor.calendar import Session
 
 DAY = timedelta(days=1)
 
@@ -150,13 +159,14 @@ def compile_windows(schedule: Windows, start: datetime, end: datetime) -> tuple[
     """
     zone = ZoneInfo(schedule.timezone)
     reach = max(map(_reach, schedule.forms), default=timedelta())
+    lead = max(map(_lead, schedule.forms), default=timedelta())
     for margin in _MARGINS:
         first = (start - reach - margin).astimezone(zone).date()
-        after = (end + margin).astimezone(zone).date() + DAY
+        after = (end + margin + lead).astimezone(zone).date() + DAY
         # What was not looked at ended by `sure_from` or starts at `sure_until` or later.
         sure_from = instant(datetime.combine(first, time()), zone) + reach
-        sure_until = instant(datetime.combine(after, time()), zone)
-        pieces = (piece for form in schedule.forms for piece in _intervals(form, zone, first, after))
+        sure_until = instant(datetime.combine(after, time()), zone) - lead
+        pieces = (piece for form in schedule.forms for piece in _intervals(schedule, form, first, after))
         found = [(begin, finish) for begin, finish in _merged(pieces) if begin < end and start < finish]
         if not found or (sure_from < found[0][0] and found[-1][1] < sure_until):
             break
@@ -192,21 +202,55 @@ def _offset(at: datetime) -> timedelta:
     return offset
 
 
-def _intervals(form: WindowForm, zone: ZoneInfo, first: date, after: date) -> Iterator[Interval]:
+def _intervals(schedule: Windows, form: WindowForm, first: date, after: date) -> Iterator[Interval]:
     """The UTC intervals of the windows that belong to the local dates in [first, after)."""
+    zone = ZoneInfo(schedule.timezone)
     match form:
         case DaysWindow():
-            return _placed(_of_days(form, first, after), zone)
+            return _placed(_counted(schedule, _of_days(form, first, after)), zone)
         case CronPair():
-            return _placed(_of_pair(form, first, after), zone)
+            return _placed(_counted(schedule, _of_pair(form, first, after)), zone)
         case CronFor():
-            return _of_length(form, zone, first, after)
+            return _of_length(schedule, form, first, after)
+        case SessionWindow():
+            return _of_sessions(schedule, form, first, after)
     assert_never(form)
 
 
 def _reach(form: WindowForm) -> timedelta:
-    """No interval of the form is longer: a day by the wall is at most two, where a zone repeats a date."""
-    return _length(form) if isinstance(form, CronFor) else 2 * DAY
+    """No interval of the form ends later than so long after the last midnight of its date."""
+    match form:
+        case CronFor():
+            return _length(form)
+        case DaysWindow() | CronPair():
+            return 2 * DAY  # a day by the wall is at most two, where a zone repeats a date
+        case SessionWindow():
+            return 4 * DAY  # the calendar's date may be another than the schedule's; half a day of offset
+    assert_never(form)
+
+
+def _lead(form: WindowForm) -> timedelta:
+    """No interval of the form starts sooner than so long before the first midnight of its date."""
+    return 2 * DAY if isinstance(form, SessionWindow) else timedelta()
+
+
+def _counted(schedule: Windows, local: Iterable[Interval]) -> Iterator[Interval]:
+    """The local intervals that the schedule's calendar lets count."""
+    zone = ZoneInfo(schedule.timezone)
+    return (piece for piece in local if _counts(schedule, piece[0], zone))
+
+
+def _counts(schedule: Windows, start: datetime, zone: ZoneInfo) -> bool:
+    """Whether a window that starts at a local time does so on a day with a session."""
+    calendar = schedule.calendar
+    if calendar is None:
+        return True
+    day = instant(start, zone).astimezone(ZoneInfo(calendar.timezone)).date()
+    return any(_is_wanted(schedule, session) for session in calendar.sessions(day))
+
+
+def _is_wanted(schedule: Windows, session: Session) -> bool:
+    return not session.special or schedule.special_sessions is SpecialSessions.RUN
 
 
 def _placed(local: Iterable[Interval], zone: ZoneInfo) -> Iterator[Interval]:
@@ -228,11 +272,30 @@ def _of_pair(form: CronPair, first: date, after: date) -> Iterator[Interval]:
         yield start, min(stops[bisect_right(stops, start)], start + CRON_PAIR_CAP)
 
 
-def _of_length(form: CronFor, zone: ZoneInfo, first: date, after: date) -> Iterator[Interval]:
+def _of_length(schedule: Windows, form: CronFor, first: date, after: date) -> Iterator[Interval]:
+    zone = ZoneInfo(schedule.timezone)
     begin, end = datetime.combine(first, time()), datetime.combine(after, time())
     for local in firings(form.start, begin, end):
-        start = instant(local, zone)
-        yield start, start + _length(form)
+        if _counts(schedule, local, zone):
+            start = instant(local, zone)
+            yield start, start + _length(form)
+
+
+def _of_sessions(schedule: Windows, form: SessionWindow, first: date, after: date) -> Iterator[Interval]:
+    """Of the calendar's dates; where an offset leaves nothing of a session, none."""
+    calendar = schedule.calendar
+    if calendar is None:
+        return
+    zone = ZoneInfo(calendar.timezone)
+    for day in map(date.fromordinal, range(first.toordinal(), after.toordinal())):
+        for session in calendar.sessions(day):
+            if _is_wanted(schedule, session):
+                yield _edge(session, form.start, zone), _edge(session, form.end, zone)
+
+
+def _edge(session: Session, at: SessionTime, zone: ZoneInfo) -> datetime:
+    side = session.start if at.edge is Edge.OPEN else session.end
+    return instant(side, zone) + timedelta(microseconds=at.offset_ns // MICROSECOND)
 
 
 def _length(form: CronFor) -> timedelta:
@@ -262,7 +325,8 @@ def describe(schedule: Schedule) -> str:
         case Manual():
             return "manual"
         case Windows():
-            return f"{', '.join(map(_form_text, schedule.forms))} {schedule.timezone}"
+            days = f", on days of {schedule.calendar.name}" if schedule.calendar else ""
+            return f"{', '.join(map(_form_text, schedule.forms))} {schedule.timezone}{days}"
     assert_never(schedule)
 
 
@@ -274,7 +338,16 @@ def _form_text(form: WindowForm) -> str:
             return f"from cron '{form.start}' to cron '{form.stop}'"
         case CronFor():
             return f"from cron '{form.start}' for {_length_text(form.length_ns)}"
+        case SessionWindow():
+            return f"session {edge_text(form.start)} to {edge_text(form.end)}"
     assert_never(form)
+
+
+def edge_text(at: SessionTime) -> str:
+    """As it is written: `open`, `close+5m`."""
+    if at.offset_ns == 0:
+        return at.edge.value
+    return f"{at.edge.value}{'+' if at.offset_ns > 0 else '-'}{_length_text(abs(at.offset_ns))}"
 
 
 def _days_text(days: frozenset[int]) -> str:

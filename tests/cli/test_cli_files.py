@@ -113,7 +113,9 @@ def test_check_prints_every_problem_with_its_place(home: Path) -> None:
 
 def test_the_problem_that_the_readme_shows_is_what_check_prints(home: Path) -> None:
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    example, shown = re.findall(r"```(?:yaml\n|console\n\$ stratvisor check\n)(.*?)```", readme, re.DOTALL)
+    example, shown, *_ = re.findall(
+        r"```(?:yaml\n|console\n\$ stratvisor check\n)(.*?)```", readme, re.DOTALL
+    )
     for name in ("conf.d", "strategies"):
         (home / name).mkdir()
     (home / "strategies" / "ema_crossover.py").touch()

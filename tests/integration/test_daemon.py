@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -112,6 +113,64 @@ def test_a_comment_changes_nothing_and_an_env_value_restarts_that_one_alone(host
     after = host.until_new_pid("b", before["b"])
     assert after != before["b"]
     assert {name: host.pid(name) for name in ("a", "c")} == {name: before[name] for name in ("a", "c")}
+
+
+ROUND_THE_CLOCK = """
+timezone: UTC
+known_until: none
+source: made up
+regular: [{days: daily, from: "00:00", to: "24:00"}]
+"""
+BY_CALENDAR = "schedule: {timezone: UTC, calendar: CLOCK, windows: [{session: {}}]}"
+
+
+def close_from(host: Instance, days_on: int) -> None:
+    """A week of holidays, on a calendar that knows no other."""
+    first = datetime.now(UTC).date() + timedelta(days=days_on)  # noqa: TID251  the daemon asks the same clock
+    dates = ", ".join(f"{first + timedelta(days=count)}: Closed" for count in range(7))
+    (host.home / "calendars" / "CLOCK.yaml").write_text(f"{ROUND_THE_CLOCK}closed: {{{dates}}}\n")
+
+
+def test_a_holiday_acts_without_a_restart_of_anything(host: Instance) -> None:
+    (host.home / "calendars").mkdir()
+    (host.home / "calendars" / "CLOCK.yaml").write_text(ROUND_THE_CLOCK)
+    host.write("ema", "steady", text=BY_CALENDAR)
+    host.write("other", "steady")
+    host.up()
+    assert host.daemon is not None
+    daemon, pid, other = host.daemon.pid, host.pid("ema"), host.pid("other")
+    host.until_state("ema", "running")
+    assert host.show("ema")["next_stop"] is None
+    close_from(host, 2)
+    until(lambda: host.show("ema")["next_stop"] is not None, "the end of its window is known")
+    assert host.pid("ema") == pid
+    want = host.home / "run" / "ema" / "1" / "want.json"
+    end = datetime.fromisoformat(host.show("ema")["next_stop"])
+    seconds = int(end.timestamp())
+    until(
+        lambda: json.loads(want.read_text())["deadline_ns"] == seconds * 10**9, "its shim knows the end too"
+    )
+    close_from(host, -1)
+    shown = host.until_state("ema", "scheduled")
+    assert shown["why"].startswith("outside its window; CLOCK opens ")
+    assert ": Closed" in shown["why"]
+    assert (host.daemon.poll(), host.daemon.pid, host.pid("other")) == (None, daemon, other)
+
+
+def test_a_bad_calendar_harms_nobody_while_its_last_good_version_is_known(host: Instance) -> None:
+    (host.home / "calendars").mkdir()
+    path = host.home / "calendars" / "CLOCK.yaml"
+    path.write_text(ROUND_THE_CLOCK)
+    host.write("ema", "steady", text=BY_CALENDAR)
+    host.up()
+    pid = host.pid("ema")
+    path.write_text("closed: [\n")
+    (problem,) = host.post("reload")["problems"]
+    assert problem["file"] == "calendars/CLOCK.yaml"
+    assert host.pid("ema") == pid
+    host.again()
+    assert host.until_state("ema", "running")["pid"] == pid
+    assert host.get("status")["problems"][0]["file"] == "calendars/CLOCK.yaml"
 
 
 def test_an_edit_takes_effect_by_itself(host: Instance) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from filing import BASE
 from hypothesis import strategies as st
 
-from stratvisor import schema
+from stratvisor import almanac, schema
 from stratvisor.reading.words import SIGNALS
 from stratvisor.spec import (
     DAY,
@@ -24,6 +24,7 @@ from stratvisor.spec import (
     CronFor,
     CronPair,
     DaysWindow,
+    Edge,
     GiveUp,
     Limits,
     Logs,
@@ -34,9 +35,13 @@ from stratvisor.spec import (
     ReadyNotify,
     Restart,
     RestartWhen,
+    SessionTime,
+    SessionWindow,
     Spec,
+    SpecialSessions,
     Stop,
     StopTo,
+    WindowForm,
     Windows,
 )
 
@@ -135,6 +140,14 @@ FORMS = (
         st.integers(MINUTE // MILLISECOND, 7 * DAY // MILLISECOND).map(lambda count: count * MILLISECOND),
     )
 )
+OFFSETS = st.integers(-12 * 3600, 12 * 3600).map(lambda count: count * SECOND)
+SESSIONS = st.builds(
+    SessionWindow,
+    st.builds(SessionTime, st.just(Edge.OPEN), OFFSETS),
+    st.builds(SessionTime, st.just(Edge.CLOSE), OFFSETS),
+)
+CALENDARS = st.sampled_from(sorted(almanac.shipped())).map(lambda name: almanac.shipped()[name])
+LATE_STARTS = st.none() | st.just(0) | st.integers(1, 24 * 3600).map(lambda count: count * SECOND)
 ZONES = st.sampled_from(["Asia/Kolkata", "America/New_York", "UTC"])
 PROCESSES = st.builds(
     Process,
@@ -167,7 +180,15 @@ SPECS = st.builds(
     enabled=st.booleans(),
     schedule=st.just(BASE.schedule)
     | st.just(Manual())
-    | st.builds(Windows, ZONES, st.lists(FORMS, min_size=1, max_size=3).map(tuple)),
+    | st.builds(Windows, ZONES, st.lists(FORMS, min_size=1, max_size=3).map(tuple), late_start_ns=LATE_STARTS)
+    | st.builds(
+        Windows,
+        ZONES,
+        st.lists(FORMS | SESSIONS, min_size=1, max_size=3).map(tuple),
+        CALENDARS,
+        st.sampled_from(SpecialSessions),
+        LATE_STARTS,
+    ),
     restart=RESTARTS,
     start=st.builds(ReadyAfter, SPANS) | st.builds(ReadyNotify, SPANS),
     stop=st.builds(
@@ -239,11 +260,28 @@ def written(spec: Spec) -> dict[str, Any]:
         keys["schedule"] = {
             "timezone": spec.schedule.timezone,
             "windows": list(map(window, spec.schedule.forms)),
+            "late_start": late_start(spec.schedule.late_start_ns),
         }
+        if spec.schedule.calendar:
+            keys["schedule"] |= {
+                "calendar": spec.schedule.calendar.name,
+                "special_sessions": spec.schedule.special_sessions.value,
+            }
     return keys
 
 
-def window(form: DaysWindow | CronPair | CronFor) -> dict[str, Any]:
+def late_start(late_ns: int | None) -> str:
+    if late_ns is None:
+        return "always"
+    return ms(late_ns) if late_ns else "never"
+
+
+def session_time(at: SessionTime) -> str:
+    sign = "-" if at.offset_ns < 0 else "+"
+    return at.edge.value + (f"{sign}{abs(at.offset_ns) // SECOND}s" if at.offset_ns else "")
+
+
+def window(form: WindowForm) -> dict[str, Any]:
     match form:
         case DaysWindow():
             days = [DAY_NAMES[day] for day in form.days]
@@ -252,6 +290,8 @@ def window(form: DaysWindow | CronPair | CronFor) -> dict[str, Any]:
             return {"start": form.start, "stop": form.stop}
         case CronFor():
             return {"start": form.start, "for": ms(form.length_ns)}
+        case SessionWindow():
+            return {"session": {"from": session_time(form.start), "to": session_time(form.end)}}
 
 
 def ms(duration_ns: int) -> str:

@@ -138,6 +138,142 @@ def test_a_daemon_that_comes_up_inside_a_window_starts_late() -> None:
     play(DAY, ("15:29:00", Look(), ["launch 1, until 15:30:00"]))
 
 
+# --- late starts ---
+
+
+def late(late_ns: int, spec: Spec = DAY) -> Spec:
+    assert isinstance(spec.schedule, Windows)
+    return replace(spec, schedule=replace(spec.schedule, late_start_ns=late_ns))
+
+
+NEVER_LATE = late(0)
+
+
+def test_whoever_comes_too_late_waits_for_the_next_window() -> None:
+    play(
+        NEVER_LATE,
+        ("09:15:11", Look(), [], "idle"),
+        ("12:00:00", Look(), [], "idle"),
+        ("15:30:00", Look(), [], "idle"),
+        ("Tue 09:15:00", Look(), ["launch 1, until Tue 15:30:00"], "launching 1"),
+    )
+
+
+@pytest.mark.parametrize(("late_ns", "last", "too_late"), [
+    (0, "09:15:10", "09:15:10.1"),
+    (10 * MINUTE, "09:25:00", "09:25:00.1"),
+])  # fmt: skip
+def test_so_late_is_still_on_time(late_ns: int, last: str, too_late: str) -> None:
+    play(late(late_ns), (last, Look(), ["launch 1, until 15:30:00"], "launching 1"))
+    play(late(late_ns), (too_late, Look(), [], "idle"))
+
+
+def test_a_restart_after_a_crash_is_no_late_start_whoever_sees_it() -> None:
+    crash: tuple[Row, ...] = (
+        ("12:00:00", died(1, ran=9900), [], "backoff until 12:00:01"),
+        ("12:00:01", Look(), ["launch 2, restart 1, until 15:30:00"], "launching 2"),
+    )
+    play(NEVER_LATE, *DAY_UP, *crash)
+    play(NEVER_LATE, *DAY_UP, ("11:00:00", NewDaemon(), [], "idle"), *crash)
+
+
+def test_a_run_that_nobody_accounts_for_was_begun_all_the_same() -> None:
+    play(
+        NEVER_LATE,
+        *DAY_UP,
+        ("11:00:00", NewDaemon(), [], "idle"),
+        ("12:00:00", Look(), ["launch 2, until 15:30:00"], "launching 2"),
+    )
+
+
+def test_an_edit_and_a_restart_are_no_late_starts() -> None:
+    stopped: tuple[Row, ...] = (
+        ("12:00:00", RESTART, ["tell 1, stop for restart, kill at 12:00:10"], "stopping 1 for restart"),
+        ("12:00:01", died(1, None), ["launch 2, until 15:30:00"], "launching 2"),
+    )
+    play(NEVER_LATE, *DAY_UP, *stopped)
+    play(
+        NEVER_LATE,
+        ("09:00:00", START, ["launch 1, until 15:30:00"], "launching 1"),  # held up, into its window
+        ("09:00:00", launched(1), [], "up 1"),
+        *stopped,
+    )
+
+
+def test_the_operator_is_never_late() -> None:
+    state = play(NEVER_LATE, ("12:00:00", Look(), [], "idle"))
+    assert refuse_restart(at("12:00"), NEVER_LATE, state)
+    play(NEVER_LATE, ("12:00:00", START, ["launch 1, until 15:30:00"], "launching 1"), state=state)
+    play(
+        NEVER_LATE,
+        ("09:00:00", STOP, [], "idle"),
+        ("12:00:00", START, ["launch 1, until 15:30:00"], "launching 1"),
+    )
+
+
+def test_a_refused_launch_is_retried_also_by_the_next_daemon() -> None:
+    edited = restarting(NEVER_LATE, max_delay_ns=2 * MINUTE)
+    play(
+        NEVER_LATE,
+        ("09:15:00", Look(), ["launch 1, until 15:30:00"], "launching 1"),
+        ("09:15:01", LaunchFailed(1, "disk full"), [], "backoff until 09:15:06: disk full"),
+        ("11:00:00", NewDaemon(), [], "backoff until 09:15:06: disk full"),
+        ("12:00:00", Edit(edited), ["launch 2, until 15:30:00"], "launching 2"),
+    )
+
+
+def test_what_is_held_up_is_not_late_though_it_never_came_to_be() -> None:
+    play(
+        NEVER_LATE,
+        ("09:00:00", START, ["launch 1, until 15:30:00"], "launching 1"),
+        ("09:00:01", LaunchFailed(1, "disk full"), [], "backoff until 09:00:06: disk full"),
+        ("12:00:00", NewDaemon(), [], "backoff until 09:00:06: disk full"),
+        ("12:00:01", Look(), ["launch 2, until 15:30:00"], "launching 2"),
+    )
+
+
+def test_what_lived_in_a_window_that_was_moved_is_not_late_for_it() -> None:
+    moved = other_env(late(0, spec_of(windows("10:00-15:30"))))
+    play(
+        NEVER_LATE,
+        *DAY_UP,
+        ("12:00:00", Edit(moved), ["tell 1, stop for edited, kill at 12:00:10"], "stopping 1 for edited"),
+        ("12:00:01", died(1, None), ["launch 2, until 15:30:00"], "launching 2"),
+    )
+
+
+def test_what_ended_yesterday_and_comes_late_today_waits_idle() -> None:
+    for end, phase in (
+        (ended(1), "exited at 10:00:00"),
+        (died(1), "gave up at 10:00:00 after 1"),
+    ):
+        play(
+            restarting(NEVER_LATE, give_up=GiveUp(1, HOUR)),
+            *DAY_UP,
+            ("10:00:00", end, [], phase),
+            ("10:00:01", NewDaemon(), [], phase),
+            ("Tue 12:00:00", Look(), [], "idle"),
+            ("Wed 09:15:00", Look(), ["launch 2, until Wed 15:30:00"], "launching 2"),
+        )
+
+
+def test_what_lives_is_never_too_late() -> None:
+    play(NEVER_LATE, ("12:00:00", launched(1), ["tell 1, until 15:30:00"], "up 1"))
+
+
+def test_what_has_no_beginning_has_no_late_start() -> None:
+    play(late(0, spec_of(windows("00:00-12:00", "12:00-00:00"))), ("12:00:00", Look(), ["launch 1"]))
+
+
+def test_a_strategy_that_is_enabled_inside_its_window_is_late() -> None:
+    play(
+        disabled(NEVER_LATE),
+        ("09:00:00", Look(), [], "idle"),
+        ("12:00:00", Edit(NEVER_LATE), [], "idle"),
+        ("12:00:01", Edit(late(3 * HOUR)), ["launch 1, until 15:30:00"], "launching 1"),
+    )
+
+
 def test_always_on_has_no_deadline() -> None:
     play(ON, ("03:00:00", Look(), ["launch 1"]))
 

@@ -22,6 +22,7 @@ from stratvisor.spec import (
     CronPair,
     DaysWindow,
     Manual,
+    SessionWindow,
     WindowForm,
     Windows,
 )
@@ -54,6 +55,8 @@ DAILY = ",".join(DAY_NAMES)
         ([CronFor("*/10 * * * *", 9 * MINUTE)], MINUTE),
         ([CronFor("* * * * *", 2 * MINUTE)], None),
         ([CronFor("0 0 1 1 *", HOUR)], None),
+        ([SessionWindow()], None),
+        ([SessionWindow(), days(DAILY, "09:15", "15:30")], 17 * HOUR + 45 * MINUTE),
         ([], None),
     ],
 )

@@ -7,10 +7,26 @@ from __future__ import annotations
 from datetime import time
 
 import pytest
-from filing import NOWHERE, RUN, problems_of, spec_of
+from filing import NOWHERE, RUN, problems_of, settings_of, spec_of
 
+from stratvisor import almanac
 from stratvisor.settings import Settings
-from stratvisor.spec import HOUR, Always, CronFor, CronPair, DaysWindow, Manual, Schedule, WindowForm, Windows
+from stratvisor.spec import (
+    HOUR,
+    MINUTE,
+    Always,
+    CronFor,
+    CronPair,
+    DaysWindow,
+    Edge,
+    Manual,
+    Schedule,
+    SessionTime,
+    SessionWindow,
+    SpecialSessions,
+    WindowForm,
+    Windows,
+)
 
 WORKDAYS = frozenset(range(5))
 EVERY_DAY = frozenset(range(7))
@@ -48,6 +64,42 @@ def test_forms(text: str, schedule: Schedule) -> None:
     assert schedule_of(text) == schedule
 
 
+def by(
+    *forms: WindowForm, special: SpecialSessions = SpecialSessions.SKIP, late_ns: int | None = None
+) -> Windows:
+    return Windows("Asia/Kolkata", forms, almanac.shipped()["NSE"], special, late_ns)
+
+
+@pytest.mark.parametrize(
+    ("text", "schedule"),
+    [
+        ("{start: 09:15, stop: 15:30, days: mon-fri, calendar: NSE}", by(SESSION)),
+        ("{calendar: NSE, windows: [{session: {}}]}", by(SessionWindow())),
+        (
+            "{calendar: NSE, windows: [{session: {from: open-10m, to: close+5m}}]}",
+            by(SessionWindow(SessionTime(Edge.OPEN, -10 * MINUTE), SessionTime(Edge.CLOSE, 5 * MINUTE))),
+        ),
+        (
+            "{calendar: NSE, windows: [{session: {from: close-1h}}]}",
+            by(SessionWindow(SessionTime(Edge.CLOSE, -HOUR), SessionTime(Edge.CLOSE))),
+        ),
+        ("{calendar: NSE, special_sessions: run, windows: [{session: {}}]}", by(SessionWindow(), special=SpecialSessions.RUN)),
+        ("{calendar: NSE, late_start: never, windows: [{session: {}}]}", by(SessionWindow(), late_ns=0)),
+        ("{calendar: NSE, late_start: 10m, windows: [{session: {}}]}", by(SessionWindow(), late_ns=10 * MINUTE)),
+        ("{calendar: NSE, late_start: always, windows: [{session: {}}]}", by(SessionWindow())),
+    ],
+)  # fmt: skip
+def test_forms_by_a_calendar(text: str, schedule: Schedule) -> None:
+    assert schedule_of(text) == schedule
+
+
+def test_special_sessions_of_defaults_may_find_no_calendar() -> None:
+    known = settings_of(
+        '[defaults.schedule]\nspecial_sessions = "run"\nwindows = [{from = "09:00", to = "10:00"}]\n'
+    )
+    assert problems_of(RUN, known) == []
+
+
 def test_without_a_schedule_it_is_always_on() -> None:
     assert spec_of(RUN).schedule == Always()
 
@@ -67,7 +119,7 @@ def test_the_zone_is_the_schedules_else_the_daemons() -> None:
 
 
 NOT_A_FORM = "must be manual, or keys: windows, or start and stop; leave it out for always on"
-NOT_A_WINDOW = "must be a window: {days, from, to}, {start, stop} or {start, for}"
+NOT_A_WINDOW = "must be a window: {days, from, to}, {session}, {start, stop} or {start, for}"
 
 
 @pytest.mark.parametrize(
@@ -83,10 +135,17 @@ NOT_A_WINDOW = "must be a window: {days, from, to}, {start, stop} or {start, for
         ("{start: 09:15, stop: 09:15}", ['11: schedule: begins when it ends; for a whole day write "00:00" and "24:00"']),
         ("{start: 24:00, stop: 09:15}", ['19: schedule.start: must be a time of day such as "09:15" or "15:30:00", not "24:00"']),
         ('{start: "15 9 * * *", stop: 09:15}', ['19: schedule.start: must be a time of day such as "09:15" or "15:30:00", not "15 9 * * *"']),
-        ("{start: 09:15, stop: 15:30, calendar: NSE}", ["39: schedule.calendar: unknown key; known here: timezone, days, start, stop"]),
-        ("{start: 09:15, stop: 15:30, special_sessions: run}", ["39: schedule.special_sessions: unknown key; known here: timezone, days, start, stop"]),
-        ("{start: 09:15, stop: 15:30, late_start: never}", ["39: schedule.late_start: unknown key; known here: timezone, days, start, stop"]),
-        ("{at: 09:15}", ["12: schedule.at: unknown key; known here: timezone, windows, days, start, stop"]),
+        ("{start: 09:15, stop: 15:30, calendar: NES}", ["49: schedule.calendar: no calendar 'NES'; did you mean 'NSE'?"]),
+        ("{start: 09:15, stop: 15:30, calendar: nse}", ["49: schedule.calendar: no calendar 'nse'; did you mean 'NSE'?"]),
+        ("{start: 09:15, stop: 15:30, calendar: NYSE}", ["49: schedule.calendar: no calendar 'NYSE'; did you mean 'NSE'?"]),
+        ("{start: 09:15, stop: 15:30, calendar: ../x}", ['49: schedule.calendar: must be a calendar such as NSE, not "../x"']),
+        ("{start: 09:15, stop: 15:30, calendar: TOKYO}", ["49: schedule.calendar: no calendar 'TOKYO'; there are BCD, BFO, BSE, CDS, CRYPTO, MCX, NFO, NSE"]),
+        ("{start: 09:15, stop: 15:30, special_sessions: run}", ["39: schedule.special_sessions: has no effect without 'calendar'; add one"]),
+        ("{start: 09:15, stop: 15:30, calendar: NSE, special_sessions: maybe}", ['72: schedule.special_sessions: must be skip or run, not "maybe"']),
+        ("{start: 09:15, stop: 15:30, late_start: 10}", ["51: schedule.late_start: has no unit; write 10m"]),
+        ("{start: 09:15, stop: 15:30, late_start: 2d}", ['51: schedule.late_start: must be always, never, or 1s to 1d, not "2d"']),
+        ("{start: 09:15, stop: 15:30, late_start: soon}", ['51: schedule.late_start: must be always, never, or 1s to 1d, not "soon"']),
+        ("{at: 09:15}", ["12: schedule.at: unknown key; known here: timezone, calendar, special_sessions, late_start, windows, days, start, stop"]),
         ("{strat: 09:15, stpo: 15:30}", ["12: schedule.strat: unknown key; did you mean 'start'?", "26: schedule.stpo: unknown key; did you mean 'stop'?"]),
         ("{windows: []}", ["21: schedule.windows: must have 1 to 50 items"]),
         ("{windows: daily}", ['21: schedule.windows: must be a list, such as [a, b], not "daily"']),
@@ -98,7 +157,13 @@ NOT_A_WINDOW = "must be a window: {days, from, to}, {start, stop} or {start, for
                 "63: schedule.days: does not go with 'windows'; write it into one of them",
             ],
         ),
-        ("{windows: [{session: {from: open}}]}", ["23: schedule.windows[0].session: unknown key; known here: days, from, to, start, for, stop"]),
+        ("{windows: [{session: {from: open}}]}", ["11: schedule: a session is one of an exchange; add its 'calendar', such as NSE"]),
+        ("{calendar: NSE, windows: [{session: {from: opening}}]}", ['54: schedule.windows[0].session.from: must be open, close, or such as open-10m or close+5m, not "opening"']),
+        ("{calendar: NSE, windows: [{session: {to: close+13h}}]}", ["52: schedule.windows[0].session.to: must be 1s to 12h, not 13h"]),
+        ("{calendar: NSE, windows: [{session: {to: open}}]}", ["37: schedule.windows[0]: begins when it ends or later; give 'to' a later side of the session"]),
+        ("{calendar: NSE, windows: [{session: {from: close, to: open}}]}", ["37: schedule.windows[0]: begins at the close and ends at the open; turn 'from' and 'to' round"]),
+        ("{calendar: NSE, windows: [{session: {}, from: 09:15, to: 10:00}]}", ["38: schedule.windows[0].session: does not go with 'from' and 'to'"]),
+        ("{calendar: NSE, windows: [{session: {}, for: 2h}]}", ["51: schedule.windows[0].for: does not go with 'session'"]),
         ("{windows: [{}]}", ["22: schedule.windows[0]: needs 'from' and 'to'"]),
         ("{windows: [{from: 09:15}]}", ["22: schedule.windows[0]: needs 'to'"]),
         ("{windows: [{form: 09:15, to: 10:15}]}", ["23: schedule.windows[0].form: unknown key; did you mean 'from'?"]),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from test_why import SPEC, WANT, at, now, run
+from test_why import SCHOOL_DAYS, SPEC, WANT, at, now, run
 
 from stratvisor import view
 from stratvisor.spec import HOUR, SECOND, Always, Manual, Problem, Stop
@@ -64,6 +64,8 @@ def test_a_phase_has_its_word(phase: Phase, name: str) -> None:
 def test_idle_is_named_by_its_reason() -> None:
     assert view.state_name(now("16:00"), SPEC, State()) == "scheduled"
     assert view.state_name(now(), replace(SPEC, enabled=False), State()) == "stopped"
+    late = replace(SPEC, schedule=replace(SCHOOL_DAYS, late_start_ns=0))
+    assert view.state_name(now("12:00"), late, State()) == "scheduled"
 
 
 def test_a_running_one() -> None:

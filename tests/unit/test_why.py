@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from stratvisor import why
+from stratvisor import almanac, why
+from stratvisor.calendar import Calendar, Day
 from stratvisor.spec import (
     DAY,
     HOUR,
@@ -16,14 +17,18 @@ from stratvisor.spec import (
     SECOND,
     Always,
     DaysWindow,
+    Edge,
     GiveUp,
     Logs,
     Manual,
     Problem,
     Process,
     Restart,
+    SessionTime,
+    SessionWindow,
     Spec,
     Stop,
+    WindowForm,
     Windows,
 )
 from stratvisor.state import (
@@ -82,6 +87,71 @@ def test_outside_its_window_it_names_the_next() -> None:
 def test_a_schedule_without_a_window_to_come_says_so() -> None:
     never = replace(SPEC, schedule=Windows("Asia/Kolkata", ()))
     assert said(Idle(), spec=never) == "outside its window, and none is to come in the next 400 days"
+
+
+def by(calendar: str, *forms: WindowForm) -> Spec:
+    forms = forms or (SessionWindow(),)
+    return replace(SPEC, schedule=Windows("Asia/Kolkata", forms, almanac.shipped()[calendar]))
+
+
+EARLY = SessionWindow(SessionTime(Edge.OPEN, -10 * MINUTE), SessionTime(Edge.CLOSE))
+
+
+@pytest.mark.parametrize(
+    ("spec", "moment", "text"),
+    [
+        (by("NSE"), now("16:00"), "NSE opens Wed 25 Nov 09:15 IST (Tue 24 Nov: Guru Nanak Jayanti)"),
+        (by("NSE"), now("12:00", 24), "NSE opens Wed 25 Nov 09:15 IST (Tue 24 Nov: Guru Nanak Jayanti)"),
+        (by("MCX"), now("09:00", 24), "MCX opens 17:00 IST (Tue 24 Nov: Guru Nanak Jayanti)"),
+        (by("NSE"), now("16:00", 25), "NSE opens Thu 26 Nov 09:15 IST"),
+        (by("NSE"), now("16:00", 27), "NSE opens Mon 30 Nov 09:15 IST"),
+        (by("NSE", EARLY), now("16:00", 25), "opens Thu 26 Nov 09:05 IST"),
+    ],
+)
+def test_outside_a_session_it_names_the_next_and_the_closed_days_before(
+    spec: Spec, moment: Now, text: str
+) -> None:
+    assert said(Idle(), moment, spec) == f"outside its window; {text}"
+
+
+def test_only_a_few_closed_days_are_named() -> None:
+    nse = almanac.shipped()["NSE"]
+    days = tuple(Day(date(2026, 11, day), f"Day {day}") for day in range(23, 28))
+    spec = replace(SPEC, schedule=Windows("Asia/Kolkata", (SessionWindow(),), replace(nse, days=days)))
+    assert said(Idle(), now("16:00"), spec).endswith(
+        "(Mon 23 Nov: Day 23, Tue 24 Nov: Day 24, Wed 25 Nov: Day 25, ...)"
+    )
+
+
+CURE = "update stratvisor, or write calendars/NSE.yaml with a later known_until"
+
+
+def test_the_end_of_a_calendar_is_spoken_of_a_month_before() -> None:
+    december = Now(0, datetime(2026, 12, 1, 12, tzinfo=UTC))
+    warning = f"; NSE is known until Thu 31 Dec 2026: {CURE}"
+    assert said(Idle(), december, by("NSE")) == f"outside its window; NSE opens Wed 2 Dec 09:15 IST{warning}"
+    assert said(Up(run(), ready=True), december, by("NSE")).endswith(warning)
+    before = Now(0, datetime(2026, 11, 30, 12, tzinfo=UTC))
+    assert "known" not in said(Idle(), before, by("NSE"))
+    assert "known" not in said(Up(run(), ready=True), december, by("CRYPTO"))
+
+
+def test_past_the_end_of_a_calendar_it_says_so_with_the_cure() -> None:
+    january = Now(0, datetime(2027, 1, 4, 5, tzinfo=UTC))
+    assert said(Idle(), january, by("NSE")) == (
+        f"outside its window, and none is to come: NSE is known until Thu 31 Dec 2026; {CURE}"
+    )
+    unread = replace(SPEC, schedule=Windows("UTC", (SessionWindow(),), Calendar("TSE")))
+    assert "the calendar TSE is not known" in said(Idle(), january, unread)
+
+
+@pytest.mark.parametrize(("late_ns", "rule"), [(0, "never"), (10 * MINUTE, "10m")])
+def test_too_late_it_names_the_rule_and_the_cure(late_ns: int, rule: str) -> None:
+    spec = replace(SPEC, schedule=replace(SCHOOL_DAYS, late_start_ns=late_ns))
+    assert said(Idle(), now("12:00"), spec) == (
+        f"too late for its window that began 09:15 IST (late_start: {rule}); opens Tue 24 Nov 09:15 IST; "
+        "`stratvisor start ema` starts it now"
+    )
 
 
 def test_idle_for_each_reason() -> None:

@@ -92,6 +92,7 @@ def wanted_minutes(form: WindowForm, zone: str, sunday: date) -> set[datetime]:
     if isinstance(form, CronPair):
         spans = [(start, pair_end(form, start, sunday)) for start in cron_times(form.start, sunday)]
         return {at for at, shown in clock if any(start <= shown < end for start, end in spans)}
+    assert isinstance(form, CronFor)
     elapsed = timedelta(seconds=form.length_ns // SECOND)
     reached = [next((at for at, shown in clock if shown >= s), None) for s in cron_times(form.start, sunday)]
     return {at for at, _ in clock if any(start and start <= at < start + elapsed for start in reached)}

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import argparse
 
     from stratvisor.cli.verbs import Verbs
+    from stratvisor.config import Config
+    from stratvisor.spec import Problem
 
 
 def add(verbs: Verbs) -> None:
@@ -32,9 +34,9 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "of",
         nargs="?",
-        choices=["strategy", "settings"],
+        choices=["strategy", "settings", "calendar"],
         default="strategy",
-        help="a file in conf.d (default), or stratvisor.toml",
+        help="a file in conf.d (default), stratvisor.toml, or a file in calendars",
     )
 
 
@@ -45,8 +47,12 @@ def _check(arguments: argparse.Namespace) -> int:
     daemon, problems = settings.read(place)
     found = config.read(place, daemon, {})
     problems += found.problems
+    warnings, ended = _ends_of_calendars(found)
+    problems += ended
     for problem in problems:
         print(problem)
+    for warning in warnings:
+        print(f"warning: {warning}")
     files = len({problem.file for problem in problems})
     if problems:
         print(f"{_counted(len(problems), 'problem')} in {_counted(files, 'file')}")
@@ -55,11 +61,34 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _ends_of_calendars(found: Config) -> tuple[list[str], tuple[Problem, ...]]:
+    """A warning of each calendar in use that ends soon; a problem of each strategy that it starts no more."""
+    from stratvisor import why  # noqa: PLC0415
+    from stratvisor.clock import SystemClock  # noqa: PLC0415
+    from stratvisor.spec import Problem, Windows  # noqa: PLC0415
+    from stratvisor.windows import position  # noqa: PLC0415
+
+    now = SystemClock().now().wall
+    warnings: set[str] = set()
+    ended: list[Problem] = []
+    for strategy, spec in found.strategies.items():
+        calendar = spec.schedule.calendar if isinstance(spec.schedule, Windows) else None
+        if calendar is None or not why.ends_soon(calendar, now):
+            continue
+        place = position(spec.schedule, now)
+        if place.inside or place.next:
+            warnings.add(why.calendar_end(calendar))
+        else:
+            text = why.calendar_end(calendar)
+            ended.append(Problem(f"conf.d/{strategy}.yaml", 1, 1, "schedule.calendar", text))
+    return sorted(warnings), tuple(ended)
+
+
 def _schema(arguments: argparse.Namespace) -> int:
     from stratvisor import schema  # noqa: PLC0415  YAML: no client may load it
 
-    document = schema.strategy() if arguments.of == "strategy" else schema.settings()
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    kinds = {"strategy": schema.strategy, "settings": schema.settings, "calendar": schema.calendar}
+    print(json.dumps(kinds[arguments.of](), indent=2, ensure_ascii=False))
     return 0
 
 

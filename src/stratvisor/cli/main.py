@@ -13,6 +13,7 @@ import sys
 
 from stratvisor import __version__
 from stratvisor.cli import (
+    calendar,
     check,
     completion,
     control,
@@ -63,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"stratvisor {__version__}")
     verbs = Verbs(whole)
-    for group in (daemon, init, check, status, inquire, control, reload, logs, token):
+    for group in (daemon, init, check, calendar, status, inquire, control, reload, logs, token):
         group.add(verbs)
     completion.add(verbs, parser)
     return whole

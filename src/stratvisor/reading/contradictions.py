@@ -23,6 +23,7 @@ from stratvisor.spec import (
     Schedule,
     Spec,
     Stop,
+    Windows,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +55,16 @@ def note_program(at: At, top: Mark) -> None:
         key = at.key(name)
         if key.place is not None and not _overruled(at, key.place, command.place):
             key.problem(key.place.key, "belongs to 'script'; write it into 'command'")
+
+
+def note_schedule(facts: Facts, at: At) -> None:
+    """Note where a strategy wants the special sessions of no calendar; [defaults] may do so for others."""
+    schedule = facts.get(Spec, "schedule")
+    special = at.key("schedule").key("special_sessions")
+    if not isinstance(schedule, Windows) or schedule.calendar is not None or special.place is None:
+        return
+    if special.place.key.file != at.findings.laid_under:
+        special.problem(special.place.key, "has no effect without 'calendar'; add one")
 
 
 def _overruled(at: At, place: Place, by: Place) -> bool:

@@ -18,6 +18,7 @@ from stratvisor.settings import FILE
 from stratvisor.spec import Limits, Logs, Problem, Process, Restart, Spec, Stop, Windows
 
 if TYPE_CHECKING:
+    from stratvisor.almanac import Almanac
     from stratvisor.reading.env_file import Pairs
     from stratvisor.reading.nodes import Mapping
     from stratvisor.settings import Settings
@@ -42,33 +43,49 @@ def read(text: bytes, file: str, defaults: Mapping | None) -> Draft:
     facts = STRATEGY.read(whole, at)
     contradictions.note(facts, at)
     contradictions.note_program(at, root.mark)
+    contradictions.note_schedule(facts, at)
     return Draft(facts, findings)
 
 
-def finish(strategy: str, drafted: Draft, settings: Settings) -> Spec | tuple[Problem, ...]:
+def finish(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) -> Spec | tuple[Problem, ...]:
     """The strategy, or all that is wrong with it, in the order of its lines."""
     findings = replace(drafted.findings, problems=list(drafted.findings.problems))
     variables = surroundings.note(drafted.facts, At(findings), settings.home)
+    _note_calendar(drafted.facts, At(findings), almanac)
     if findings.problems:
         return findings.in_order()
-    return _spec(strategy, drafted.facts, variables, settings)
+    return _spec(strategy, drafted.facts, variables, settings, almanac)
 
 
-def recall(strategy: str, drafted: Draft, settings: Settings) -> Spec | None:
-    """The strategy as it was when its text was good; what it relies on outside may be missing by now."""
+def recall(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) -> Spec | None:
+    """The strategy as it was when its text was good; what it relies on outside may be missing by now.
+
+    Of a calendar that is missing, no session is known, so that nothing starts by it.
+    """
     if drafted.findings.problems:
         return None
     findings = replace(drafted.findings, problems=[])
     variables = surroundings.note(drafted.facts, At(findings), settings.home)
-    return _spec(strategy, drafted.facts, variables, settings)
+    return _spec(strategy, drafted.facts, variables, settings, almanac)
 
 
-def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings) -> Spec:
+def _note_calendar(facts: Facts, at: At, almanac: Almanac) -> None:
+    schedule = facts.get(Spec, "schedule")
+    if isinstance(schedule, Windows) and schedule.calendar:
+        name = schedule.calendar.name
+        place = at.key("schedule").key("calendar").place
+        if place and name not in almanac.calendars:
+            at.key("schedule").key("calendar").problem(place.value, almanac.why_unknown(name))
+
+
+def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings, almanac: Almanac) -> Spec:
     own: dict[str, Any] = {"title": strategy, "timezone": settings.timezone} | facts.of(Spec)
     schedule = own.get("schedule")
     if isinstance(schedule, Windows):
         zone = settings.timezone if schedule.timezone == UNSAID else schedule.timezone
-        own |= {"schedule": replace(schedule, timezone=zone), "timezone": zone}
+        named = schedule.calendar
+        calendar = named and almanac.calendars.get(named.name, named)
+        own |= {"schedule": replace(schedule, timezone=zone, calendar=calendar), "timezone": zone}
     return Spec(
         id=strategy,
         process=_process(facts, variables),

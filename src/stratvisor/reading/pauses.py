@@ -12,7 +12,16 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from stratvisor.cron import firings
-from stratvisor.spec import MICROSECOND, CronFor, CronPair, DaysWindow, Schedule, WindowForm, Windows
+from stratvisor.spec import (
+    MICROSECOND,
+    CronFor,
+    CronPair,
+    DaysWindow,
+    Schedule,
+    SessionWindow,
+    WindowForm,
+    Windows,
+)
 from stratvisor.windows import CRON_PAIR_CAP
 
 if TYPE_CHECKING:
@@ -49,6 +58,8 @@ def _pieces(form: WindowForm) -> Iterator[Interval]:
         case CronFor():
             length = timedelta(microseconds=form.length_ns // MICROSECOND)
             return ((start, start + length) for start in firings(form.start, BEGIN, END))
+        case SessionWindow():
+            return iter(())  # between sessions lies what their calendar says, which is not read here
     assert_never(form)
 
 

@@ -14,6 +14,7 @@ from stratvisor.reading.values import UnsuitableError, Word
 if TYPE_CHECKING:
     from stratvisor.reading.keys import At, Json, Key
 
+N = TypeVar("N")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -68,10 +69,10 @@ class ListOf(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Named(Generic[T]):
+class Named(Generic[N, T]):
     """Values of one kind under names that the author chooses, sorted by name."""
 
-    key: Word[str]
+    key: Word[N]
     item: Grammar[T]
 
     @property
@@ -79,10 +80,10 @@ class Named(Generic[T]):
         """What the reference calls it."""
         return f"{self.item.name} under names"
 
-    def read(self, node: Node, at: At) -> tuple[tuple[str, T], ...]:
+    def read(self, node: Node, at: At) -> tuple[tuple[N, T], ...]:
         """The pairs, once all of them can be read."""
         mapping = mapping_of(node, at)
-        values: dict[str, T] = {}
+        values: dict[N, T] = {}
         for entry in mapping.entries:
             here = at.key(entry.key)
             here.findings.places[here.path] = Place(entry.mark, entry.value.mark)
@@ -97,11 +98,11 @@ class Named(Generic[T]):
                 continue
         if len(values) < len(mapping.entries):
             raise UnreadableError
-        return tuple(sorted(values.items()))
+        return tuple(sorted(values.items(), key=lambda pair: self.key.show(pair[0])))
 
     def plain(self, value: Any) -> Json:
         """An object."""
-        return {name: self.item.plain(part) for name, part in value}
+        return {self.key.show(name): self.item.plain(part) for name, part in value}
 
     def schema(self) -> Json:
         """An object."""
@@ -223,11 +224,15 @@ def walk(grammar: Grammar[Any], path: str = "") -> Iterator[tuple[str, Key]]:
 
 
 def misplaced(declared: tuple[Key, ...]) -> dict[str, str]:
-    """For the keys of a section: those that stand somewhere below it, and the one place they belong to."""
-    paths = [path for path, _ in walk(Section(declared)) if "." in path]
-    names = [path.rpartition(".")[2] for path in paths]
-    return {
-        name: f"unknown key; did you mean {path!r}?"
-        for path, name in zip(paths, names, strict=True)
-        if names.count(name) == 1
-    }
+    """For the keys of a section: those that stand below it, and the one place nearest to it, if it is one."""
+    places: dict[str, list[str]] = {}
+    for path, _ in walk(Section(declared)):
+        if "." in path:
+            places.setdefault(path.rpartition(".")[2], []).append(path)
+    hints = {}
+    for name, paths in places.items():
+        depth = min(path.count(".") for path in paths)
+        nearest = [path for path in paths if path.count(".") == depth]
+        if len(nearest) == 1:
+            hints[name] = f"unknown key; did you mean {nearest[0]!r}?"
+    return hints

@@ -1,4 +1,4 @@
-"""The words of a strategy file with a form of their own: zones, times, days, cron lines, signals, variables.
+"""The words of our files with a form of their own: zones, times, dates, cron lines, signals, variables.
 
 A time is taken from its own text, so an unquoted 15:30 (the number 930 to YAML 1.1) is half past three.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
@@ -65,6 +65,21 @@ END = Word(
     lambda text: _MIDNIGHT if text in ("24:00", "24:00:00") else _seconds(text),
     pattern=f"^({_TIME.pattern}|24:00(:00)?)$",
 )
+
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def _date(text: str) -> date:
+    try:
+        if _DATE.fullmatch(text):
+            return date.fromisoformat(text)
+    except ValueError as error:
+        raise UnsuitableError(f"no such date: {text}") from error
+    raise UnsuitableError(f"must be a date such as 2026-11-08, not {quoted(text)}")
+
+
+DATE = Word("date", _date, pattern=f"^{_DATE.pattern}$")
 
 
 def _day(name: str) -> int:
