@@ -9,11 +9,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 TESTS = Path(__file__).parent
 for _folder in (TESTS / "support", TESTS, TESTS / "unit", TESTS.parent / "docs"):
     sys.path.insert(0, str(_folder))  # helpers are imported by their own names
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("steady", deadline=None)
+hypothesis.settings.load_profile("steady")
 
 
 @pytest.fixture

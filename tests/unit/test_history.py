@@ -293,7 +293,7 @@ async def test_records_of_one_turn_share_a_transaction(
 
 async def test_what_is_handed_over_is_written_without_being_asked_for(path: Path, history: History) -> None:
     history.record_event(NINE, None, "only", None, {})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (path.exists() and _events(path)):
             await asyncio.get_running_loop().run_in_executor(None, path.exists)
 
