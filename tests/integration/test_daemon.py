@@ -365,6 +365,7 @@ def test_a_window_opens_and_closes_by_itself(host: Instance) -> None:
     host.write("ema", "steady", text=soon)
     host.post("reload")
     pid = host.pid("ema")
+    until(lambda: host.get("runs/ema")["runs"], "the run is in the history")
     [run] = host.get("runs/ema")["runs"]
     assert datetime.fromisoformat(run["began"]) >= begin
     until(lambda: not alive(pid), "stopped at the end of its window")
@@ -502,6 +503,7 @@ def test_history_knows_every_run(host: Instance) -> None:
     host.write("ema", "leave", "4", text="restart: {when: never}")
     host.up()
     host.until_state("ema", "error")
+    until(lambda: host.get("runs/ema")["runs"][0]["script_sha256"], "what it was made of is known")
     [run] = host.get("runs/ema")["runs"]
     assert (run["code"], run["failed"], run["run"]) == (4, True, 1)
     script = Path(__file__).parent.parent / "children" / "wicked.py"

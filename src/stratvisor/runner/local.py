@@ -19,7 +19,7 @@ import select
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused, Survey
@@ -238,8 +238,20 @@ class LocalRunner:
             threading.Thread(target=self._replace_shim, args=arguments, name="resume", daemon=True).start()
             return
         handle.close()
+        if finished.exit.unknown:
+            finished = self._as_reaped(key, finished)
         if handle.ended is not None:
             handle.ended(finished)
+
+    def _as_reaped(self, key: Key, finished: Finished) -> Finished:
+        """An end that no shim saw, where this process did: it reaps what dead shims leave."""
+        status = self._status_of(key)
+        if status is None:
+            return finished
+        code = os.waitstatus_to_exitcode(status)
+        seen = replace(finished.exit, unknown=False, cause=None)
+        seen = replace(seen, code=code) if code >= 0 else replace(seen, signal=-code)
+        return replace(finished, exit=seen)
 
     def _replace_shim(self, loop: asyncio.AbstractEventLoop, key: Key, lost: Handle) -> None:
         """A shim died before its run: its strategy goes on under a new one, however many tries it takes."""
