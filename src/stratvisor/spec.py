@@ -17,6 +17,7 @@ import re
 from dataclasses import asdict, dataclass, field
 from datetime import time
 from enum import StrEnum
+from functools import lru_cache
 
 from stratvisor.calendar import Calendar
 
@@ -252,7 +253,7 @@ class Process:
     @property
     def fingerprint(self) -> str:
         """Sha256 in hex, the same for equal values in any process and on any machine."""
-        return _digest(asdict(self))
+        return _digest_of(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +279,7 @@ class Spec:
     @property
     def retry_key(self) -> str:
         """The same as long as another try can only end as the last one did."""
-        return _digest([asdict(part) for part in (self.process, self.restart, self.start, self.limits)])
+        return _digest_of(self.process, self.restart, self.start, self.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +299,8 @@ class Problem:
         return where + (f"{self.key}: " if self.key else "") + self.message
 
 
-def _digest(facts: object) -> str:
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+@lru_cache(maxsize=16_384)
+def _digest_of(*parts: Process | Restart | Start | Limits) -> str:
+    """Asked for with every decision and every status, of values that hardly ever change."""
+    text = json.dumps([asdict(part) for part in parts], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -75,7 +75,7 @@ class Store:
             "news_id": news_id,
             "strategies": {name: kept_to_json(kept) for name, kept in sorted(strategies.items())},
         }
-        _replace(self._path, json.dumps(content, indent=1).encode("ascii") + b"\n")
+        _replace(self._path, json.dumps(content).encode("ascii") + b"\n")
 
     def _parse(self, raw: bytes) -> Loaded:
         content = of_kind(json.loads(raw), dict, "the whole file")

@@ -49,6 +49,8 @@ HOLD_TRIES = 10
 class Handle:
     """What the daemon holds of a live run."""
 
+    pid: int
+    """Of the shim: the root of the run's processes."""
     shim: int
     """A pidfd."""
     spare: int
@@ -173,7 +175,7 @@ class LocalRunner:
         found, shim = self._folders.found(key)
         spare = os.open(self._folders.path(key, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            self._handles[key] = Handle(_pidfd(shim), spare)
+            self._handles[key] = Handle(shim.pid, _pidfd(shim), spare)
         except OSError:
             os.close(spare)
             raise
@@ -308,11 +310,7 @@ class LocalRunner:
 
     def shims(self) -> dict[str, int]:
         """The pids of the live shims by strategy: the roots of the process trees."""
-        found = {}
-        for key in list(self._handles):
-            with contextlib.suppress(rundir.Unreadable, KeyError):
-                found[key.strategy] = rundir.must_read(self._folders.path(key, rundir.PID))["shim"][0]
-        return found
+        return {key.strategy: handle.pid for key, handle in list(self._handles.items())}
 
     def is_ready(self, strategy: str, number: int) -> bool:
         """Whether the run has said READY=1."""

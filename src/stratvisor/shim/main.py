@@ -35,6 +35,13 @@ from stratvisor.shim.ending import Ending, describe_end
 from stratvisor.shim.logfile import Limits, Log
 from stratvisor.shim.stopping import Stopper
 
+FLOOD_NS = 1_000_000
+"""Output that comes again this soon is a flood."""
+
+NAP_S = 0.0005
+NAP_BELOW = 32_768
+"""In a flood, half a millisecond for each piece that is not worth waking up for: half a pipe."""
+
 REAPING_MS = 2_000
 """How long to wait for another process to reap an orphan that is its child."""
 
@@ -89,6 +96,7 @@ class Shim:
         self._main = -1
         self._watched = -1
         self._status: int | None = None
+        self._moved_ns = 0
         self._began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
         self._stopper: Stopper
 
@@ -154,7 +162,7 @@ class Shim:
         while not self._ended():
             ready = {descriptor for descriptor, _event in poll.poll()}
             if self._out in ready:
-                self._log.pump(self._out)
+                self._move_output()
             if self._signals in ready:
                 self._on_signals()
             if self._ctl in ready:
@@ -164,6 +172,14 @@ class Shim:
                 self._on_notify()
             if ready.intersection(self._stopper.timers):
                 self._stopper.act()
+
+    def _move_output(self) -> None:
+        """A strategy that prints line after line is let fill its pipe a little, not read line by line."""
+        now_ns = time.monotonic_ns()
+        flooding = now_ns - self._moved_ns < FLOOD_NS
+        if self._log.pump(self._out) < NAP_BELOW and flooding:
+            time.sleep(NAP_S)
+        self._moved_ns = time.monotonic_ns()
 
     def _ended(self) -> bool:
         if self._main > 0:
