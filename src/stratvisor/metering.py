@@ -57,25 +57,22 @@ class Meter:
                 continue
             entry.facts = replace(entry.facts, cpu_percent=usage.cpu_percent, memory_bytes=usage.memory_bytes)
             phase = entry.state.phase
-            if isinstance(phase, Up) and may_be_over(entry.spec.limits, usage):
-                over = await asyncio.to_thread(over_limit, entry.spec.limits, usage)
+            if isinstance(phase, Up):
+                over = await over_limit(entry.spec.limits, usage)
                 if over is not None:
                     self._supervisor.turn(strategy, OverLimit(phase.run.number, over))
 
 
-def may_be_over(limits: Limits, usage: Usage) -> bool:
-    """Whether the sample alone gives reason to look closer; most never do."""
-    crowded = limits.processes is not None and usage.processes > limits.processes
-    return crowded or (limits.memory is not None and usage.memory_bytes > limits.memory)
+async def over_limit(limits: Limits, usage: Usage) -> str | None:
+    """What is over its limit and by how much, in a phrase; None: nothing is.
 
-
-def over_limit(limits: Limits, usage: Usage) -> str | None:
-    """What is over its limit and by how much, in a phrase; None: nothing is. Blocks on /proc."""
+    The sample alone clears most; only what it finds too heavy is measured again, off the loop.
+    """
     if limits.processes is not None and usage.processes > limits.processes:
         return f"{usage.processes} processes over its limit {limits.processes}"
     if limits.memory is None or usage.memory_bytes <= limits.memory:
         return None
-    confirmed = pss(usage.pids)
+    confirmed = await asyncio.to_thread(pss, usage.pids)
     if confirmed <= limits.memory:
         return None
     return f"memory {bytes_text(confirmed)} over its limit {bytes_text(limits.memory)}"

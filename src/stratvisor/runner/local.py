@@ -263,7 +263,7 @@ class LocalRunner:
                 try:
                     self.resume(key, self._status_of(key))
                 except (OSError, LaunchRefused, rundir.Unreadable) as error:
-                    if not self._surely_dead(key):
+                    if strays.living(self._folders, key):
                         log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
                         self._closing.wait(RETRY_S)
                         continue
@@ -278,10 +278,6 @@ class LocalRunner:
     def _watch_again(self, key: Key, ended: Callable[[Finished], None]) -> None:
         if not self._closing.is_set():
             self.watch(*key, ended)
-
-    def _surely_dead(self, key: Key) -> bool:
-        """Whether no process of the run lives, by its identity and by its mark."""
-        return not strays.living(self._folders, key)
 
     def _status_of(self, key: Key) -> int | None:
         try:
