@@ -16,7 +16,7 @@ from stratvisor import almanac
 from stratvisor.almanac import Almanac
 from stratvisor.reading import draft, nodes, source
 from stratvisor.reading.draft import Draft
-from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec, Windows
+from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec, Timed
 
 if TYPE_CHECKING:
     from stratvisor.settings import Settings
@@ -218,7 +218,7 @@ class _Look:
 def _by_now(spec: Spec, calendars: Almanac) -> Spec:
     """An older version, by its calendar as that is now: a holiday counts for it too."""
     schedule = spec.schedule
-    if not isinstance(schedule, Windows) or schedule.calendar is None:
+    if not isinstance(schedule, Timed) or schedule.calendar is None:
         return spec
     calendar = calendars.calendars.get(schedule.calendar.name, schedule.calendar)
     return replace(spec, schedule=replace(schedule, calendar=calendar))

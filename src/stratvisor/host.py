@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from stratvisor import __version__, machine, timeline, view, windows
+from stratvisor import __version__, machine, timeline, timetable, view
 from stratvisor.history import HistoryUnavailable
 from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
 from stratvisor.runner.logfolder import FOLDER
@@ -127,7 +127,7 @@ class LocalHost:
         """See `ports.Host`."""
         entry = self._supervisor.known(strategy)
         zone = ZoneInfo(entry.spec.timezone)
-        coming = windows.upcoming(entry.spec.schedule, self._clock.now().wall, count)
+        coming = timetable.upcoming(entry.spec.schedule, self._clock.now().wall, count)
         return [
             {"start": _iso(one.start, zone), "stop": None if one.endless else _iso(one.end, zone)}
             for one in coming

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from stratvisor.state import (
+    Agenda,
     Backoff,
     Because,
     Exit,
@@ -19,7 +20,9 @@ from stratvisor.state import (
     GaveUp,
     Hold,
     Idle,
+    Job,
     Launching,
+    PassedOver,
     State,
     Stopping,
     Until,
@@ -53,6 +56,7 @@ class Kept:
     failures: tuple[int, ...] = ()
     last_exit: Exit | None = None
     admitted: datetime | None = None
+    agenda: Agenda = field(default_factory=Agenda)
 
 
 def to_kept(state: State) -> Kept:
@@ -74,6 +78,7 @@ def to_kept(state: State) -> Kept:
         failures=state.failures,
         last_exit=state.last_exit,
         admitted=state.admitted,
+        agenda=state.agenda,
     )
 
 
@@ -89,13 +94,15 @@ def from_kept(kept: Kept) -> State:
         failures=kept.failures,
         last_exit=kept.last_exit,
         admitted=kept.admitted,
+        agenda=kept.agenda,
     )
 
 
 def after_boot(kept: Kept) -> Kept:
-    """The same without what counts from an earlier boot: failures, and the end of a backoff."""
+    """The same without what counts from an earlier boot: failures, a backoff's end, a job's beginning."""
     phase = Idle() if isinstance(kept.phase, Backoff) else kept.phase
-    return replace(kept, phase=phase, failures=())
+    job = kept.agenda.job and replace(kept.agenda.job, began_ns=None)
+    return replace(kept, phase=phase, failures=(), agenda=replace(kept.agenda, job=job))
 
 
 def kept_to_json(kept: Kept) -> Json:
@@ -110,6 +117,7 @@ def kept_to_json(kept: Kept) -> Json:
         "failures": list(kept.failures),
         "last_exit": _some(_exit_to_json, kept.last_exit),
         "admitted": _some(datetime.isoformat, kept.admitted),
+        "agenda": _agenda_to_json(kept.agenda),
     }
 
 
@@ -130,6 +138,8 @@ def kept_from_json(entry: Json) -> Kept:
         last_exit=_some(_exit_from_json, get_or_none(entry, "last_exit", dict)),
         # Written only since there is `late_start`.
         admitted=_get_instant_or_none(entry, "admitted") if "admitted" in entry else None,
+        # Written only since there are jobs.
+        agenda=_agenda_from_json(get(entry, "agenda", dict)) if "agenda" in entry else Agenda(),
     )
 
 
@@ -197,6 +207,44 @@ def _hold_from_json(entry: Json) -> Hold:
         since=_get_instant(entry, "since"),
         until=_get_enum(entry, "until", Until),
     )
+
+
+def _agenda_to_json(agenda: Agenda) -> Json:
+    return {
+        "seen": _some(datetime.isoformat, agenda.seen),
+        "job": _some(_job_to_json, agenda.job),
+        "queued": _some(datetime.isoformat, agenda.queued),
+        "passed_over": _some(_passed_over_to_json, agenda.passed_over),
+    }
+
+
+def _agenda_from_json(entry: Json) -> Agenda:
+    return Agenda(
+        seen=_get_instant_or_none(entry, "seen"),
+        job=_some(_job_from_json, get_or_none(entry, "job", dict)),
+        queued=_get_instant_or_none(entry, "queued"),
+        passed_over=_some(_passed_over_from_json, get_or_none(entry, "passed_over", dict)),
+    )
+
+
+def _job_to_json(job: Job) -> Json:
+    return {"due": job.due.isoformat(), "began_ns": job.began_ns, "anywhere": job.anywhere}
+
+
+def _job_from_json(entry: Json) -> Job:
+    return Job(
+        due=_get_instant(entry, "due"),
+        began_ns=get_or_none(entry, "began_ns", int),
+        anywhere=get(entry, "anywhere", bool),
+    )
+
+
+def _passed_over_to_json(what: PassedOver) -> Json:
+    return {"due": what.due.isoformat(), "because": what.because.value}
+
+
+def _passed_over_from_json(entry: Json) -> PassedOver:
+    return PassedOver(_get_instant(entry, "due"), _get_enum(entry, "because", Because))
 
 
 def _exit_to_json(end: Exit) -> Json:

@@ -12,17 +12,19 @@ The phases, and what leads out of each:
     Launching  Launched ----------------------------------------------------> Up
                LaunchFailed ------------------------------------------------> Backoff, uncounted
                Ended -------------------------------------------------------> as from Up
-    Up         not wanted, edited, `restart`, over a limit, never ready ----> Stopping
+    Up         not wanted, edited, `restart`, over a limit, never ready,
+               its job took too long or gives way to the next --------------> Stopping
                Ended, as it should -----------------------------------------> Exited
                Ended, a failure, or whatever `restart: always` follows -----> Backoff
                Ended, one failure too many ---------------------------------> GaveUp
     Stopping   Ended, as asked for -----------------------------------------> Idle
                Ended, after a limit or no readiness ------------------------> as a failure from Up
+               Ended, its job having taken too long ------------------------> GaveUp
     Backoff    its time has come -------------------------------------------> Launching
                not wanted, an edit that matters, `start`, `restart` --------> Idle
-    Exited     a later window, outside the windows, held down, disabled,
+    Exited     a later window, outside the windows, a job begins, held down, disabled,
                `start`, `restart` ------------------------------------------> Idle
-    GaveUp     a later window, held down, disabled, an edit that matters,
+    GaveUp     a later window, a job begins, held down, disabled, an edit that matters,
                `start`, `restart` ------------------------------------------> Idle
     at rest    Launched: a new daemon found it alive -----------------------> Up, Stopping
                Ended: it ended while no daemon lived -----------------------> as from Up
@@ -37,7 +39,10 @@ Rules:
 5. A stop that was asked for is never a failure; one for a limit or a missed readiness always is.
 6. An end counts at the time it came, however late the news of it.
 7. Late is only who neither lived nor was tried in the window that it comes into; what lives never is.
-8. step is a fixed point: with the same time and no news a second step does nothing.
+8. What is due is attended to once: `agenda.seen` only grows. A job begins when it is due or a moment
+   later, later still where `catch_up` says so; it is under way until it ends as it should or for good,
+   and however it ends, it is not begun again. What is queued is one job, the latest.
+9. step is a fixed point: with the same time and no news a second step does nothing.
 """
 
 from __future__ import annotations
@@ -51,8 +56,11 @@ from stratvisor.spec import (
     MICROSECOND,
     SECOND,
     Always,
+    Every,
+    Jobs,
     Manual,
     OnChange,
+    Overlap,
     ReadyAfter,
     RestartWhen,
     Spec,
@@ -61,6 +69,7 @@ from stratvisor.spec import (
 )
 from stratvisor.state import (
     Action,
+    Agenda,
     Backoff,
     BecameReady,
     Because,
@@ -71,6 +80,7 @@ from stratvisor.state import (
     GaveUp,
     Hold,
     Idle,
+    Job,
     Launch,
     Launched,
     LaunchFailed,
@@ -81,6 +91,7 @@ from stratvisor.state import (
     OperatorStart,
     OperatorStop,
     OverLimit,
+    PassedOver,
     Phase,
     Removed,
     Returned,
@@ -95,7 +106,8 @@ from stratvisor.state import (
     Want,
     Wants,
 )
-from stratvisor.windows import ALWAYS, Position, position
+from stratvisor.timetable import position, window_at
+from stratvisor.windows import ALWAYS, Position
 
 REFUSED_RETRY_NS = 5 * SECOND
 """How long after a refused launch (a full disk, no descriptors, a copy that still lives) to try again."""
@@ -103,11 +115,18 @@ REFUSED_RETRY_NS = 5 * SECOND
 KILL_AT_ONCE = Stop(signals=(), timeout_ns=0)
 """The plan of a stop without a polite part."""
 
-FAILURES = frozenset({Because.LIMIT, Because.NOT_READY})
+FAILURES = frozenset({Because.LIMIT, Because.NOT_READY, Because.TIMEOUT})
 """Stops that are the strategy's own fault and follow its restart policy."""
 
 PROMPT = timedelta(seconds=10)
-"""A start this soon after a window's beginning is on time for everybody: to come up takes a moment."""
+"""A start this soon after a window's beginning or a due time is on time for everybody: to come up takes a
+moment.
+"""
+
+SET_BACK = timedelta(days=1)
+"""What is due in a time that comes again because the clock was set back by at most this is not run again.
+Farther back, the clock had been wrong before.
+"""
 
 LOOK_AGAIN = timedelta(days=30)
 """When to look where no edge of a window is in sight; `windows` sees farther than that."""
@@ -122,6 +141,8 @@ class Wish:
     """Why it is not wanted."""
     deadline: datetime | None = None
     """When the shim is to stop it by itself; None: at no known time."""
+    expires_ns: int | None = None
+    """CLOCK_BOOTTIME at which it is to stop it as well: its job has taken too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +155,7 @@ class Wake:
 
 def step(now: Now, spec: Spec, state: State, event: Event) -> tuple[State, tuple[Action, ...]]:
     """The next state, and at most one action. Never raises for any event in any state."""
-    known = _observe(now, spec, _let_time_pass(now, spec, state), event)
+    known = _attend(now, spec, _observe(now, spec, _let_time_pass(now, spec, state), event))
     after, actions = _reconcile(now, spec, known)
     if after.since is None or not _goes_on(state.phase, after.phase):
         after = replace(after, since=_beginning(now, after.phase))
@@ -151,6 +172,8 @@ def wish(now: Now, spec: Spec, state: State) -> Wish:
         return Wish(up=False, because=Because.DISABLED)
     if _held(state, Wants.DOWN):
         return Wish(up=False, because=Because.HELD)
+    if isinstance(spec.schedule, Jobs):
+        return _wish_of_job(now, spec.schedule, state.agenda.job)
     place = position(spec.schedule, now.wall)
     if place.inside is None and not _held(state, Wants.UP):
         return Wish(up=False, because=Because.MANUAL if isinstance(spec.schedule, Manual) else Because.WINDOW)
@@ -158,6 +181,27 @@ def wish(now: Now, spec: Spec, state: State) -> Wish:
         return Wish(up=False, because=Because.LATE)
     window = place.inside or place.next
     return Wish(up=True, deadline=None if window is None or window.endless else window.end)
+
+
+def _wish_of_job(now: Now, schedule: Jobs, job: Job | None) -> Wish:
+    if job is None:
+        return Wish(up=False, because=Because.NOT_DUE)
+    if not _in_its_place(now, schedule, job):
+        return Wish(up=False, because=Because.WINDOW)
+    expires_ns = None
+    if schedule.timeout_ns is not None and job.began_ns is not None:
+        expires_ns = job.began_ns + schedule.timeout_ns
+        if expires_ns <= now.boot_ns:
+            return Wish(up=False, because=Because.TIMEOUT)
+    window = None if job.anywhere else window_at(schedule, now.wall)
+    bounded = window is not None and not window.endless
+    return Wish(up=True, deadline=window.end if window and bounded else None, expires_ns=expires_ns)
+
+
+def _in_its_place(now: Now, schedule: Jobs, job: Job) -> bool:
+    """Whether the windows of `every` do not keep it from running now."""
+    bound = isinstance(schedule.timing, Every) and not job.anywhere
+    return not bound or window_at(schedule, now.wall) is not None
 
 
 def refuse_restart(now: Now, spec: Spec, state: State) -> bool:
@@ -196,21 +240,31 @@ def wake_at(now: Now, spec: Spec, state: State) -> Wake:
 
     Wall times are edges of windows, which a step of the clock may move; the rest are durations.
     """
-    edge = _next_edge(now, spec)
-    match state.phase:
+    timers = (_phase_ns(spec, state.phase), wish(now, spec, state).expires_ns)
+    return Wake(min((timer for timer in timers if timer is not None), default=None), _next_edge(now, spec))
+
+
+def _phase_ns(spec: Spec, phase: Phase) -> int | None:
+    """CLOCK_BOOTTIME at which the phase itself may end."""
+    match phase:
         case Backoff(retry_ns=retry_ns):
-            return Wake(retry_ns, edge)
+            return retry_ns
         case Up(run=run, ready=False):
-            return Wake(_ready_by_ns(spec, run), edge)
+            return _ready_by_ns(spec, run)
         case Up() | Idle() | Launching() | Stopping() | Exited() | GaveUp():
-            return Wake(None, edge)
+            return None
         case never:
             assert_never(never)
 
 
 def _next_edge(now: Now, spec: Spec) -> datetime | None:
-    if not isinstance(spec.schedule, Windows):
+    if isinstance(spec.schedule, Always | Manual):
         return None
+    if isinstance(spec.schedule, Jobs):
+        window = window_at(spec.schedule, now.wall)
+        due = position(spec.schedule, now.wall).next
+        edges = [due and due.start, window and not window.endless and window.end]
+        return min((edge for edge in edges if edge), default=now.wall + LOOK_AGAIN)
     place = position(spec.schedule, now.wall)
     if place.inside is not None and not place.inside.endless:
         return place.inside.end
@@ -264,8 +318,11 @@ def _is_over(now: Now, spec: Spec, hold: Hold) -> bool:
 
 
 def _in_window_later_than(now: Now, spec: Spec, at: datetime) -> bool:
-    inside = position(spec.schedule, now.wall).inside
-    return inside is not None and inside.start > at
+    """Whether a window began after `at` that has not ended, or a job was due after it."""
+    place = position(spec.schedule, now.wall)
+    if isinstance(spec.schedule, Jobs):
+        return place.last_end is not None and place.last_end > at
+    return place.inside is not None and place.inside.start > at
 
 
 def _is_late(now: Now, spec: Spec, state: State, place: Position) -> bool:
@@ -280,8 +337,12 @@ def _is_late(now: Now, spec: Spec, state: State, place: Position) -> bool:
         return False
     lived = state.last_exit.at if state.last_exit else ALWAYS.start
     tried = state.admitted or ALWAYS.start
-    allowed = timedelta(microseconds=spec.schedule.late_start_ns // MICROSECOND)
+    allowed = _span(spec.schedule.late_start_ns)
     return max(lived, tried) < begin and now.wall - begin > max(allowed, PROMPT)
+
+
+def _span(length_ns: int) -> timedelta:
+    return timedelta(microseconds=length_ns // MICROSECOND)
 
 
 def _held(state: State, wants: Wants) -> bool:
@@ -300,7 +361,7 @@ def _observe(now: Now, spec: Spec, state: State, event: Event) -> State:  # noqa
         case Look():
             return state
         case Launched(run=run, ready=ready):
-            return _launched(state, run, ready=ready)
+            return _launched(spec, state, run, ready=ready)
         case LaunchFailed(number=number, why=why):
             return _launch_failed(now, spec, state, number, why)
         case BecameReady(number=number):
@@ -318,14 +379,22 @@ def _observe(now: Now, spec: Spec, state: State, event: Event) -> State:  # noqa
         case Removed():
             return replace(_not_held_up(state), removed=True)
         case Returned():
-            return replace(state, removed=False)
+            return _returned(now, state)
         case ShutDown():
             return replace(state, closing=True)
         case never:
             assert_never(never)
 
 
-def _launched(state: State, run: Run, *, ready: bool) -> State:
+def _returned(now: Now, state: State) -> State:
+    """What a file that is new or changed says about earlier times is no job that was missed."""
+    state = replace(state, removed=False)
+    if state.agenda.seen is None:
+        return state
+    return replace(state, agenda=replace(state.agenda, seen=max(state.agenda.seen, now.wall - PROMPT)))
+
+
+def _launched(spec: Spec, state: State, run: Run, *, ready: bool) -> State:
     """It lives. At rest that is news of a run from before this daemon, which is adopted."""
     if live_run(state) is not None or run.number <= _last_ended(state):
         return state
@@ -333,8 +402,24 @@ def _launched(state: State, run: Run, *, ready: bool) -> State:
         if state.phase.number != run.number:
             return state
         ready = ready or state.phase.ready
+    else:
+        state = _adopted(spec, state, run)
     phase = Stopping(run, run.told.stop) if run.told.stop else Up(run, ready=ready)
     return replace(state, phase=phase, last_run=max(state.last_run, run.number))
+
+
+def _adopted(spec: Spec, state: State, run: Run) -> State:
+    """The last daemon may have died before it could note whose job the run is."""
+    if not isinstance(spec.schedule, Jobs):
+        return state
+    agenda = _attended(state.agenda, run.began)
+    job = agenda.job or Job(run.began, run.began_ns)
+    return replace(state, agenda=replace(agenda, job=job))
+
+
+def _attended(agenda: Agenda, began: datetime) -> Agenda:
+    """What was due before a run began is not due again."""
+    return replace(agenda, seen=max(agenda.seen or began, began))
 
 
 def _launch_failed(now: Now, spec: Spec, state: State, number: int, why: str) -> State:
@@ -361,15 +446,25 @@ def _operator_start(now: Now, spec: Spec, state: State, by: str) -> State:
     """Lift what keeps it down; where its schedule does not want it, hold it up."""
     if refuse_start(spec):
         return state
+    if isinstance(spec.schedule, Jobs):
+        return _start_job(now, spec.schedule, replace(state, hold=None))
     free = replace(state, hold=None, phase=_rested(state.phase), admitted=now.wall)
     if wish(now, spec, free).because not in {Because.WINDOW, Because.MANUAL}:
         return free
     return replace(free, hold=_held_since(state, Hold(Wants.UP, by, now.wall, Until.WINDOW_END)))
 
 
+def _start_job(now: Now, schedule: Jobs, state: State) -> State:
+    """Run it once now, whatever is due; what is under way is that already."""
+    if isinstance(state.phase, Launching | Up):
+        return state
+    anywhere = window_at(schedule, now.wall) is None
+    return _begin(now, state, Job(now.wall, now.boot_ns, anywhere))
+
+
 def _operator_stop(now: Now, spec: Spec, state: State, by: str, *, until_next: bool) -> State:
     """Hold it down; for good where no next window is to be."""
-    for_now = until_next and isinstance(spec.schedule, Windows)
+    for_now = until_next and isinstance(spec.schedule, Windows | Jobs)
     hold = Hold(Wants.DOWN, by, now.wall, Until.NEXT_WINDOW if for_now else Until.OPERATOR)
     return replace(state, hold=_held_since(state, hold))
 
@@ -403,8 +498,12 @@ def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
     because = end.stopped or (state.phase.order.because if isinstance(state.phase, Stopping) else None)
     end = replace(end, stopped=because)
     known = replace(state, last_exit=end, last_run=max(state.last_run, end.run))
+    if at_rest(state) and isinstance(spec.schedule, Jobs):
+        known = replace(known, agenda=_attended(state.agenda, end.at - _span(end.ran_ns)))
     if because is not None and because not in FAILURES:
         return replace(known, phase=Idle())
+    if because is Because.TIMEOUT:
+        return _give_up(_both_clocks(now, end.at), spec, known)
     if end.ran_ns >= spec.restart.reset_after_ns:
         known = replace(known, streak=0, failures=())
     then = _both_clocks(now, end.at)
@@ -418,16 +517,19 @@ def _both_clocks(now: Now, at: datetime) -> Now:
 
 
 def _after_success(then: Now, spec: Spec, state: State) -> State:
-    if spec.restart.when is RestartWhen.ALWAYS:
+    if spec.restart.when is RestartWhen.ALWAYS and not isinstance(spec.schedule, Jobs):
         return _try_again(then, spec, state)
-    return replace(_not_held_up(state), phase=Exited(then.wall))
+    return replace(_done(_not_held_up(state)), phase=Exited(then.wall))
 
 
 def _after_failure(then: Now, spec: Spec, state: State) -> State:
     state = replace(state, failures=_recent(then, spec, (*state.failures, then.boot_ns)))
-    if _gives_up(spec, state):
-        return replace(state, phase=GaveUp(then.wall, max(1, len(state.failures)), spec.retry_key))
-    return _try_again(then, spec, state)
+    return _give_up(then, spec, state) if _gives_up(spec, state) else _try_again(then, spec, state)
+
+
+def _give_up(then: Now, spec: Spec, state: State) -> State:
+    failures = max(1, len(state.failures))
+    return replace(_done(state), phase=GaveUp(then.wall, failures, spec.retry_key))
 
 
 def _try_again(then: Now, spec: Spec, state: State) -> State:
@@ -473,8 +575,99 @@ def _recent(then: Now, spec: Spec, failures: tuple[int, ...]) -> tuple[int, ...]
 
 
 def _backoff(then: Now, spec: Spec, delay_ns: int, *, refused: str | None) -> Backoff:
-    retry_at = then.wall + timedelta(microseconds=delay_ns // MICROSECOND)
+    retry_at = then.wall + _span(delay_ns)
     return Backoff(then.boot_ns + delay_ns, retry_at, refused, spec.retry_key)
+
+
+# Jobs: what is due, and what becomes of it.
+
+
+def _attend(now: Now, spec: Spec, state: State) -> State:
+    """Deal with what has become due since the last look, once."""
+    if not isinstance(spec.schedule, Jobs):
+        return state if state.agenda == Agenda() else replace(state, agenda=Agenda())
+    if state.closing or state.removed:
+        return _without_job(state)
+    state = _lapse(now, spec.schedule, replace(state, agenda=_by_these_clocks(now, state.agenda)))
+    seen = state.agenda.seen or now.wall
+    due = position(spec.schedule, now.wall).last_end or seen
+    if not spec.enabled or _held(state, Wants.DOWN):
+        return _seen(_without_job(state), max(seen, due))
+    if due > seen:
+        state = _on_due(now, spec.schedule, state, due)
+    return _next_in_queue(now, _seen(state, max(seen, due)))
+
+
+def _seen(state: State, until: datetime) -> State:
+    return replace(state, agenda=replace(state.agenda, seen=until))
+
+
+def _on_due(now: Now, schedule: Jobs, state: State, due: datetime) -> State:
+    """Begin it, let it wait, or pass it over."""
+    if now.wall - due > PROMPT and not schedule.catch_up:
+        return _pass_over(state, PassedOver(due, Because.LATE))
+    if not at_rest(state) and schedule.overlap is Overlap.SKIP:
+        return _pass_over(state, PassedOver(due, Because.OVERLAP))
+    return replace(state, agenda=replace(state.agenda, queued=due))
+
+
+def _next_in_queue(now: Now, state: State) -> State:
+    """A job begins once nothing lives; what is under way may have to make room for it."""
+    queued = state.agenda.queued
+    if queued is None or not at_rest(state):
+        return state
+    return _begin(now, state, Job(queued, now.boot_ns))
+
+
+def _begin(now: Now, state: State, job: Job) -> State:
+    """From here on it is wanted; it has failed at nothing yet."""
+    agenda = Agenda(seen=state.agenda.seen or now.wall, job=job)
+    return replace(state, agenda=agenda, phase=_rested(state.phase))
+
+
+def _pass_over(state: State, what: PassedOver) -> State:
+    return replace(state, agenda=replace(state.agenda, passed_over=what))
+
+
+def _done(state: State) -> State:
+    """Its job is not under way any more; one may wait."""
+    return state if state.agenda.job is None else replace(state, agenda=replace(state.agenda, job=None))
+
+
+def _without_job(state: State) -> State:
+    """Nor does any wait."""
+    if state.agenda.job is None and state.agenda.queued is None:
+        return state
+    return replace(state, agenda=replace(state.agenda, job=None, queued=None))
+
+
+def _by_these_clocks(now: Now, agenda: Agenda) -> Agenda:
+    """What was seen under a clock that was far ahead says nothing; a job outlives a boot."""
+    if agenda.seen is not None and agenda.seen - now.wall > SET_BACK:
+        agenda = replace(agenda, seen=now.wall)
+    if agenda.job is not None and agenda.job.began_ns is None:
+        began = _both_clocks(now, agenda.job.due)
+        agenda = replace(agenda, job=replace(agenda.job, began_ns=began.boot_ns))
+    return agenda
+
+
+def _lapse(now: Now, schedule: Jobs, state: State) -> State:
+    """At rest, a job ends that may not go on, or whose next try comes late: nobody was there for it."""
+    job = state.agenda.job
+    if job is None or not isinstance(state.phase, Idle | Backoff):
+        return state
+    if isinstance(state.phase, Idle) and not _wish_of_job(now, schedule, job).up:
+        return _without_job(state)
+    if schedule.catch_up or not _is_overdue(now, state, job):
+        return state
+    return _pass_over(replace(_without_job(state), phase=Idle()), PassedOver(job.due, Because.LATE))
+
+
+def _is_overdue(now: Now, state: State, job: Job) -> bool:
+    if isinstance(state.phase, Backoff):
+        return now.boot_ns - state.phase.retry_ns > PROMPT // datetime.resolution * MICROSECOND
+    ended = state.last_exit.at if state.last_exit is not None else job.due
+    return now.wall - max(ended, job.due) > PROMPT
 
 
 # Reconciling: at most one action.
@@ -502,12 +695,16 @@ def _settle(now: Now, spec: Spec, state: State, wanted: Wish) -> State:
     """The phase that the wish and the time alone lead to, without any action."""
     match state.phase:
         case Up(run=run, ready=ready):
-            because = _stop_reason(spec, run, wanted)
+            because = _stop_reason(spec, state, run, wanted)
             if because is not None:
                 return replace(state, phase=Stopping(run, StopOrder(because, "", now.boot_ns, spec.stop)))
             if not ready and now.boot_ns >= _ready_by_ns(spec, run):
                 return replace(state, phase=_grown_up(now, spec, run))
-        case Backoff(retry_key=key) if not wanted.up or key != spec.retry_key:
+        case Backoff() if wanted.because is Because.TIMEOUT:
+            return _give_up(now, spec, state)
+        case Backoff() if not wanted.up:
+            return replace(_without_job(state), phase=Idle())
+        case Backoff(retry_key=key) if key != spec.retry_key:
             return replace(state, phase=Idle())
         case Exited(at=at) if _is_past(now, spec, wanted, at) or wanted.because is Because.WINDOW:
             return replace(state, phase=Idle())
@@ -534,11 +731,17 @@ def _is_past(now: Now, spec: Spec, wanted: Wish, at: datetime) -> bool:
     return wanted.because in {Because.HELD, Because.DISABLED}
 
 
-def _stop_reason(spec: Spec, run: Run, wanted: Wish) -> Because | None:
+def _stop_reason(spec: Spec, state: State, run: Run, wanted: Wish) -> Because | None:
     if not wanted.up:
         return wanted.because
+    if state.agenda.queued is not None and _gives_way(spec):
+        return Because.OVERLAP
     edited = run.fingerprint != spec.process.fingerprint and spec.on_change is OnChange.RESTART
     return Because.EDITED if edited else None
+
+
+def _gives_way(spec: Spec) -> bool:
+    return isinstance(spec.schedule, Jobs) and spec.schedule.overlap is Overlap.RESTART
 
 
 def _due(now: Now, phase: Idle | Backoff) -> bool:
@@ -560,7 +763,7 @@ def _launch(now: Now, spec: Spec, state: State, wanted: Wish) -> tuple[State, tu
 
 def want_of(spec: Spec, wanted: Wish) -> Want:
     """What a run that may go on is told."""
-    return Want(stop=None, deadline=wanted.deadline, plan=spec.stop, logs=spec.logs)
+    return Want(None, wanted.deadline, spec.stop, spec.logs, wanted.expires_ns)
 
 
 def _tell(run: Run, want: Want) -> tuple[Run, tuple[Action, ...]]:

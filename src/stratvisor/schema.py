@@ -69,7 +69,7 @@ def _document(title: str, section: Section) -> Json:
 
 def _default_of(key: Key) -> str:
     if key.required:
-        return "required"
+        return key.default or "required"
     return key.default if key.fallback is None else _shown(key.fallback)
 
 

@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field
-from datetime import time
+from datetime import datetime, time
 from enum import StrEnum
 from functools import lru_cache
 
@@ -151,7 +151,60 @@ class Windows:
     """How long after a window's beginning it may still be begun; None: until its end."""
 
 
-Schedule = Always | Manual | Windows
+class Overlap(StrEnum):
+    """What becomes of a job that is due while the one before it is still under way."""
+
+    SKIP = "skip"
+    RESTART = "restart"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """At each firing of a cron line, local."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """Over and over, counted in elapsed time from where each window begins."""
+
+    interval_ns: int
+    forms: tuple[WindowForm, ...] = (DaysWindow(frozenset(range(7)), time(), time()),)
+    """Its windows; left out, all day."""
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """At one local time, naive."""
+
+    at: datetime
+
+
+Timing = At | Every | Once
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """Wanted when due, until it ends by itself. Local times are read in `timezone` (an IANA name)."""
+
+    timezone: str
+    timing: Timing
+    calendar: Calendar | None = None
+    """Only what is due on a day with a session counts. None: every day counts."""
+    special_sessions: SpecialSessions = SpecialSessions.SKIP
+    overlap: Overlap = Overlap.SKIP
+    catch_up: bool = False
+    """Whether one that nobody was there for is run late: the last of them, once."""
+    timeout_ns: int | None = None
+    """How long each may take, other tries included; then it is stopped, as a failure."""
+
+
+Timed = Windows | Jobs
+"""What reads a wall clock, and may name a calendar."""
+
+Schedule = Always | Manual | Timed
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,8 +37,12 @@ class Because(StrEnum):
     NOT_READY = "not-ready"
     MANUAL = "manual"
     SHUTDOWN = "shutdown"
+    OVERLAP = "overlap"
+    TIMEOUT = "timeout"
     LATE = "late"
     """Never of a run: it was not begun."""
+    NOT_DUE = "not-due"
+    """Of a run: only where an edit has taken its job away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Want:
     """UTC: when the shim begins `plan` by itself, daemon or no daemon."""
     plan: Stop
     logs: Logs
+    expires_ns: int | None = None
+    """CLOCK_BOOTTIME: when its job has taken too long, and the shim begins `plan` as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +198,39 @@ Phase = Idle | Launching | Up | Stopping | Backoff | Exited | GaveUp
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """One that is under way: wanted until it has ended as it should, or for good."""
+
+    due: datetime
+    began_ns: int | None
+    """CLOCK_BOOTTIME of its first try; None: in an earlier boot."""
+    anywhere: bool = False
+    """The operator began it outside the windows, so that no window ends it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """One that was due and not run."""
+
+    due: datetime
+    because: Because
+    """LATE: nobody was there; OVERLAP: the one before it was still under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """How far a strategy has come with its jobs."""
+
+    seen: datetime | None = None
+    """What was due up to here is dealt with: none comes twice. None: it was never looked at."""
+    job: Job | None = None
+    queued: datetime | None = None
+    """When the one was due that waits for the job under way."""
+    passed_over: PassedOver | None = None
+    """The last, if none was run since."""
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that is known of one strategy."""
 
@@ -214,6 +253,7 @@ class State:
     last_exit: Exit | None = None
     admitted: datetime | None = None
     """When it was last begun, or the operator said so: no start in a window that began before is late."""
+    agenda: Agenda = field(default_factory=Agenda)
 
 
 # Events: news.
@@ -291,7 +331,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The file of a removed strategy is there again, before it was forgotten."""
+    """Its file is there: new, changed, or again, before it was forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-from stratvisor.spec import Always, Manual, Schedule, Windows
+from stratvisor import jobs
+from stratvisor.spec import Always, Jobs, Manual, Schedule, Windows
 from stratvisor.windows import Window, compile_windows, instant
 
 
@@ -55,6 +56,9 @@ def bands(schedule: Schedule, day_start: datetime, day_end: datetime) -> tuple[W
             return (Window(day_start, day_end),)
         case Manual():
             return ()
+        case Jobs():
+            bounds = jobs.within(schedule)
+            return () if bounds is None else bands(bounds, day_start, day_end)
         case Windows():
             windows = compile_windows(schedule, day_start, day_end)
             return tuple(Window(max(window.start, day_start), min(window.end, day_end)) for window in windows)

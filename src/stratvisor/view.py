@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import machine, why
-from stratvisor.spec import SECOND, Problem, Spec
+from stratvisor.spec import SECOND, Jobs, Problem, Spec
 from stratvisor.state import (
     Backoff,
     Because,
@@ -28,12 +28,15 @@ from stratvisor.state import (
     Until,
     Up,
 )
-from stratvisor.windows import position
+from stratvisor.timetable import position
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Json = dict[str, Any]
+
+_BY_SCHEDULE = frozenset({Because.WINDOW, Because.LATE, Because.NOT_DUE, Because.TIMEOUT})
+"""Why it does not run, where that is for its schedule to end."""
 
 _NULL_WHERE_BROKEN = (
     "pid",
@@ -110,10 +113,18 @@ def _coming(now: Now, spec: Spec, state: State) -> tuple[datetime | None, dateti
     A run that is held up goes on through the window that opens next: the start to come is the one after.
     """
     wish = machine.wish(now, spec, state)
-    stop = None if isinstance(state.phase, Exited | GaveUp) else wish.deadline
-    after = position(spec.schedule, stop or now.wall).next
-    comes = wish.up or wish.because is Because.WINDOW or _held_for_now(state, wish)
+    stop = None if isinstance(state.phase, Exited | GaveUp) else _end(now, wish)
+    after = position(spec.schedule, now.wall if isinstance(spec.schedule, Jobs) else stop or now.wall).next
+    comes = wish.up or wish.because in _BY_SCHEDULE or _held_for_now(state, wish)
     return (after.start if after and comes else None), stop
+
+
+def _end(now: Now, wish: machine.Wish) -> datetime | None:
+    """When what is wanted now is not any more: at the end of a window, or of a job's time."""
+    if wish.expires_ns is None:
+        return wish.deadline
+    expires = why.wall(now, wish.expires_ns)
+    return expires if wish.deadline is None else min(expires, wish.deadline)
 
 
 def _held_for_now(state: State, wish: machine.Wish) -> bool:
@@ -162,7 +173,7 @@ def state_name(now: Now, spec: Spec, state: State) -> str:
 def _idle_name(wish: machine.Wish) -> str:
     if wish.up:
         return "pending"
-    return "scheduled" if wish.because in {Because.WINDOW, Because.LATE} else "stopped"
+    return "scheduled" if wish.because in _BY_SCHEDULE else "stopped"
 
 
 def exit_json(end: Exit | None, zone: ZoneInfo) -> Json | None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from stratvisor import machine
 from stratvisor.calendar import FOR_EVER, Calendar
-from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Problem, Spec, Windows
+from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Jobs, Once, Problem, Spec, Timed, Windows
 from stratvisor.state import (
     Backoff,
     Because,
@@ -29,7 +29,8 @@ from stratvisor.state import (
     Until,
     Up,
 )
-from stratvisor.windows import instant, position
+from stratvisor.timetable import position, window_at
+from stratvisor.windows import instant
 
 BECAUSE = {
     Because.WINDOW: "its window has ended",
@@ -42,7 +43,10 @@ BECAUSE = {
     Because.NOT_READY: "not ready in time",
     Because.MANUAL: "its schedule is manual",
     Because.SHUTDOWN: "the daemon is shutting down",
+    Because.OVERLAP: "the next job is due",
+    Because.TIMEOUT: "it took longer than its timeout",
     Because.LATE: "too late for its window",
+    Because.NOT_DUE: "no job of it is due",
 }
 
 
@@ -58,7 +62,18 @@ def sentence(now: Now, spec: Spec, state: State, problems: tuple[Problem, ...] =
 
     `problems`: of its file, which `spec` is the last good version of.
     """
-    return _why(now, spec, state) + _overtaken(problems)
+    return _why(now, spec, state) + _missed(now, spec, state) + _overtaken(problems)
+
+
+def _missed(now: Now, spec: Spec, state: State) -> str:
+    """Which job was due last and not run, and why not."""
+    missed = state.agenda.passed_over
+    if missed is None:
+        return ""
+    due = moment(missed.due, now, ZoneInfo(spec.timezone))
+    if missed.because is Because.OVERLAP:
+        return f"; the job due {due} was skipped, as the one before it was under way (overlap: skip)"
+    return f"; the job due {due} was missed, as nobody was there for it (catch_up: false)"
 
 
 def _overtaken(problems: tuple[Problem, ...]) -> str:
@@ -105,6 +120,8 @@ def _why_idle(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
             return _held(state.hold, now, spec, zone)
         case Because.WINDOW:
             return f"outside its window{_next_window(now, spec, zone)}"
+        case Because.NOT_DUE:
+            return _why_not_due(now, spec, zone)
         case Because.LATE:
             return _why_late(now, spec, zone)
         case Because.MANUAL:
@@ -116,7 +133,7 @@ def _why_idle(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
 
 
 def _why_late(now: Now, spec: Spec, zone: ZoneInfo) -> str:
-    inside = position(spec.schedule, now.wall).inside
+    inside = window_at(spec.schedule, now.wall)
     began = f" that began {moment(inside.start, now, zone)}" if inside else ""
     late_ns = spec.schedule.late_start_ns if isinstance(spec.schedule, Windows) else None
     rule = f"late_start: {duration(late_ns) if late_ns else 'never'}"
@@ -124,23 +141,36 @@ def _why_late(now: Now, spec: Spec, zone: ZoneInfo) -> str:
     return f"too late for its window{began} ({rule}){_next_window(now, spec, zone)}; {cure}"
 
 
+def _why_not_due(now: Now, spec: Spec, zone: ZoneInfo) -> str:
+    place = position(spec.schedule, now.wall)
+    once = isinstance(spec.schedule, Jobs) and isinstance(spec.schedule.timing, Once)
+    if once and place.last_end is not None:
+        past = moment(place.last_end, now, zone)
+        return f"its one time, {past}, is past; `stratvisor start {spec.id}` runs it now"
+    return f"no job is due{_next_window(now, spec, zone)}"
+
+
 def _next_window(now: Now, spec: Spec, zone: ZoneInfo) -> str:
     """When it is wanted next, by which exchange, and which closed days lie before that."""
     window = position(spec.schedule, now.wall).next
-    calendar = spec.schedule.calendar if isinstance(spec.schedule, Windows) else None
+    calendar = spec.schedule.calendar if isinstance(spec.schedule, Timed) else None
     if calendar is None:
         if window is None:
             return ", and none is to come in the next 400 days"
-        return f"; opens {moment(window.start, now, zone)}"
+        return f"; {_begins(spec)} {moment(window.start, now, zone)}"
     if window is None:
         return f", and none is to come: {_known(calendar)}; {_renewal(calendar)}"
     own = ZoneInfo(calendar.timezone)
     first, last = now.wall.astimezone(own).date(), window.start.astimezone(own).date()
     opening = any(instant(one.start, own) == window.start for one in calendar.sessions(last))
-    who = f"{calendar.name} opens" if opening else "opens"
+    who = f"{calendar.name} opens" if opening else _begins(spec)
     return (
         f"; {who} {moment(window.start, now, zone)}{_closed_days(calendar, first, last)}{_warning(now, spec)}"
     )
+
+
+def _begins(spec: Spec) -> str:
+    return "the next is due" if isinstance(spec.schedule, Jobs) else "opens"
 
 
 def _closed_days(calendar: Calendar, first: date, last: date) -> str:
@@ -153,7 +183,7 @@ def _closed_days(calendar: Calendar, first: date, last: date) -> str:
 
 def _warning(now: Now, spec: Spec) -> str:
     """That its calendar ends soon."""
-    calendar = spec.schedule.calendar if isinstance(spec.schedule, Windows) else None
+    calendar = spec.schedule.calendar if isinstance(spec.schedule, Timed) else None
     if calendar is None or not ends_soon(calendar, now.wall):
         return ""
     return f"; {_known(calendar)}: {_renewal(calendar)}"
@@ -190,16 +220,28 @@ def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) 
     run = machine.live_run(state)
     began = moment(run.began, now, zone) if run else "?"
     parts = [f"running since {began}" if ready else f"started at {began}, not ready yet"]
-    place = position(spec.schedule, now.wall)
+    window = window_at(spec.schedule, now.wall)
+    if state.agenda.job is not None:
+        parts.append(_for_job(now, spec, state, zone))
     if state.hold is not None:
         parts.append(_held(state.hold, now, spec, zone))
-    elif place.inside is not None and not place.inside.endless:
-        parts.append(f"its window ends {moment(place.inside.end, now, zone)}")
+    elif window is not None and not window.endless:
+        parts.append(f"its window ends {moment(window.end, now, zone)}")
     if state.restarts and state.last_exit is not None:
         parts.append(f"restarted {_times(state.restarts)}, last after {_failure(now, state, zone)}")
     if machine.restart_pending(spec, state):
         parts.append("its file was edited, which takes effect with the next run")
     return "; ".join(parts) + _warning(now, spec)
+
+
+def _for_job(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
+    """Which job it is, how long it may take, and what waits for its end."""
+    job, expires_ns = state.agenda.job, machine.wish(now, spec, state).expires_ns
+    text = f"its job was due {moment(job.due, now, zone)}" if job else ""
+    if expires_ns is not None:
+        text += f" and is stopped {moment(wall(now, expires_ns), now, zone)}"
+    queued = state.agenda.queued
+    return text + (f"; the one due {moment(queued, now, zone)} waits for its end" if queued else "")
 
 
 def _why_gave_up(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
@@ -226,13 +268,15 @@ def _ending(end: Exit | None) -> str:
     if end is None or end.unknown:
         return (end.cause if end else None) or "nobody saw it end"
     text = f"exit {end.code}" if end.code is not None else f"killed by {signal_name(end.signal)}"
-    return f"{text}: {end.cause}" if end.cause else text
+    cause = end.cause or (BECAUSE[end.stopped] if end.stopped in machine.FAILURES else None)
+    return f"{text}: {cause}" if cause else text
 
 
 def _again(now: Now, spec: Spec, zone: ZoneInfo) -> str:
     place = position(spec.schedule, now.wall)
-    if isinstance(spec.schedule, Windows) and place.next is not None:
-        return f"; starts again at {moment(place.next.start, now, zone)}"
+    if isinstance(spec.schedule, Timed) and place.next is not None:
+        verb = "runs" if isinstance(spec.schedule, Jobs) else "starts"
+        return f"; {verb} again at {moment(place.next.start, now, zone)}"
     return "; not started again by itself"
 
 
@@ -244,7 +288,8 @@ def _held(hold: Hold, now: Now, spec: Spec, zone: ZoneInfo) -> str:
         case Until.OPERATOR:
             return f"held down {by}{cure}"
         case Until.NEXT_WINDOW:
-            return f"held down {by} until its next window{_next_start(now, spec, zone)}{cure}"
+            what = "job" if isinstance(spec.schedule, Jobs) else "window"
+            return f"held down {by} until its next {what}{_next_start(now, spec, zone)}{cure}"
         case Until.WINDOW_END:
             return f"held up {by} until `stop` or the end of its next window"
         case never:
@@ -292,5 +337,9 @@ def signal_name(number: int | None) -> str:
 
 def kill_at(now: Now, phase: Stopping) -> datetime:
     """When the stop under way ends in KILL, on the wall clock of this moment."""
-    left_ns = machine.kill_ns(phase.order) - now.boot_ns
-    return now.wall + timedelta(microseconds=left_ns // MICROSECOND)
+    return wall(now, machine.kill_ns(phase.order))
+
+
+def wall(now: Now, boot_ns: int) -> datetime:
+    """An instant of CLOCK_BOOTTIME on the wall clock of this moment."""
+    return now.wall + timedelta(microseconds=(boot_ns - now.boot_ns) // MICROSECOND)

@@ -39,7 +39,6 @@ from stratvisor.spec import (
     DaysWindow,
     Edge,
     Manual,
-    Schedule,
     SessionTime,
     SessionWindow,
     SpecialSessions,
@@ -106,7 +105,7 @@ class Position:
     """The latest end at or before it, within LOOK_BACK."""
 
 
-def position(schedule: Schedule, at: datetime) -> Position:
+def position(schedule: Always | Manual | Windows, at: datetime) -> Position:
     """Where an aware instant lies. Cheap enough to ask every time: a UTC day's answer is kept."""
     match schedule:
         case Always():
@@ -130,7 +129,7 @@ def _position(windows: tuple[Window, ...], at: datetime) -> Position:
     )
 
 
-def upcoming(schedule: Schedule, at: datetime, count: int) -> tuple[Window, ...]:
+def upcoming(schedule: Always | Manual | Windows, at: datetime, count: int) -> tuple[Window, ...]:
     """The first `count` windows that start after an aware instant, fewer where HORIZON holds fewer."""
     if not isinstance(schedule, Windows):
         return ()
@@ -317,7 +316,7 @@ def _merged(pieces: Iterable[Interval]) -> Iterator[Interval]:
         yield whole
 
 
-def describe(schedule: Schedule) -> str:
+def describe(schedule: Always | Manual | Windows) -> str:
     """A schedule in one line for people, such as `mon-fri 09:15-15:30 Asia/Kolkata`."""
     match schedule:
         case Always():

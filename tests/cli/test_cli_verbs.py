@@ -32,7 +32,7 @@ def test_next_lists_windows(daemon: FakeDaemon) -> None:
 def test_next_without_windows_says_so(daemon: FakeDaemon) -> None:
     daemon.says("GET", "/next/ema", {"id": "ema", "next": []})
     assert run_cli("next", "ema", home=daemon.home).out == (
-        "no windows to come; `stratvisor why ema` says how it runs\n"
+        "nothing to come; `stratvisor why ema` says how it runs\n"
     )
     assert daemon.next_asked().query == {"n": "5"}
 

@@ -18,6 +18,7 @@ import pytest
 from hosted import Instance, alive, instance, numbers
 from waiting import until
 
+IST = ZoneInfo("Asia/Kolkata")
 QUICK = """
 restart: {delay: 0s, jitter: 0%, reset_after: 1h}
 start: {ready_after: 0s}
@@ -350,7 +351,7 @@ def test_orders_that_make_no_sense_are_refused_with_the_reason(host: Instance) -
 
 def window(begin_s: float, end_s: float) -> tuple[str, datetime, datetime]:
     """A schedule whose window begins and ends so many seconds from now, every day; and both instants."""
-    now = datetime.now(ZoneInfo("Asia/Kolkata")).replace(microsecond=0)  # noqa: TID251  the real clock is meant
+    now = datetime.now(IST).replace(microsecond=0)  # noqa: TID251  the real clock is meant
     begin, end = now + timedelta(seconds=begin_s), now + timedelta(seconds=end_s)
     times = f'from: "{begin:%H:%M:%S}", to: "{end:%H:%M:%S}"'
     return f"schedule: {{windows: [{{{times}}}]}}\nstop: {{timeout: 5s}}\n", begin, end
@@ -386,6 +387,73 @@ def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> Non
     shown = host.until_state("ema", "scheduled")
     assert shown["last_exit"]["cause"] == "its window has ended"
     assert datetime.fromisoformat(shown["last_exit"]["at"]) >= end
+
+
+# Jobs.
+
+
+def soon(seconds: float) -> str:
+    """A time of today or tomorrow in IST, to the second."""
+    now = datetime.now(IST)  # noqa: TID251  the real clock is meant
+    return f"{now + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def test_a_job_runs_when_it_is_due_and_ends_by_itself(host: Instance) -> None:
+    host.write("job", "leave", "0", text=f'schedule: {{once: "{soon(3600)}"}}\n')
+    host.up()
+    due = soon(3)
+    host.write("job", "leave", "0", text=f'schedule: {{once: "{due}"}}\n')
+    host.post("reload")
+    shown = host.until_state("job", "exited")
+    until(lambda: host.get("runs/job")["runs"], "the run is in the history")
+    [run] = host.get("runs/job")["runs"]
+    assert datetime.fromisoformat(run["began"]) >= datetime.fromisoformat(due).replace(tzinfo=IST)
+    assert shown["last_exit"]["code"] == 0
+    host.again()
+    host.post("reload")
+    assert host.show("job")["state"] == "exited"
+    assert host.show("job")["run"] == 1
+
+
+def test_what_is_due_next_is_shown(host: Instance) -> None:
+    host.write("job", "leave", "0", text='schedule: {at: "0 16 1 1 *"}\n')
+    host.up()
+    shown = host.show("job")
+    assert (shown["state"], shown["next_start"][4:19]) == ("scheduled", "-01-01T16:00:00")
+    [coming] = host.get("next/job")["next"]
+    assert coming["start"] == coming["stop"] == shown["next_start"].replace(".000", "")
+
+
+def test_a_job_that_is_due_every_second_runs_again_and_again(host: Instance) -> None:
+    host.write("job", "leave", "0", text="schedule: {every: 1s}\nstart: {ready_after: 0s}\n")
+    host.up()
+    until(lambda: len(host.get("runs/job")["runs"]) >= 3, "it ran three times")
+    began = sorted(datetime.fromisoformat(run["began"]) for run in host.get("runs/job")["runs"])
+    assert {at.replace(microsecond=0) for at in began[:3]} == {
+        began[0].replace(microsecond=0) + timedelta(seconds=number) for number in range(3)
+    }
+
+
+def test_a_jobs_time_is_kept_with_no_daemon_alive(host: Instance) -> None:
+    host.write("job", "steady", text='schedule: {at: "0 16 1 1 *", timeout: 6s}\n')
+    host.up()
+    host.post("start/job")
+    pid = host.pid("job")
+    host.kill()
+    assert alive(pid)
+    until(lambda: not alive(pid), "stopped by its shim")
+    host.up()
+    shown = host.until_state("job", "error")
+    assert "it took longer than its timeout" in shown["why"]
+
+
+def test_start_runs_a_job_now_and_once(host: Instance) -> None:
+    host.write("job", "leave", "0", text='schedule: {at: "0 16 1 1 *"}\n')
+    host.up()
+    host.post("start/job?wait=30")
+    shown = host.until_state("job", "exited")
+    assert (shown["run"], shown["hold"]) == (1, None)
+    assert host.ask("POST", "/python/restart/job")[0] == 409
 
 
 # The daemon's own end.

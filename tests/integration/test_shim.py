@@ -16,6 +16,7 @@ import pytest
 from runs import CLOCK, GO_ON, SHORT, Runs, running, soon, stop_order, wicked
 from waiting import alive, until_async
 
+from stratvisor.clock import SystemClock
 from stratvisor.ports import LaunchRefused
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.shim import rundir
@@ -257,6 +258,26 @@ async def test_a_deadline_can_be_moved(home: Path) -> None:
         await runs.tell(replace(GO_ON, deadline=soon(-1)))
         finished = await runs.end()
         assert finished.exit.stopped is Because.WINDOW
+
+
+async def test_a_jobs_time_is_kept_without_anybody_telling(home: Path) -> None:
+    async with running(home) as runs:
+        expires_ns = SystemClock().now().boot_ns + SECOND // 2
+        await runs.launch(wicked("steady"), want=replace(GO_ON, expires_ns=expires_ns))
+        finished = await runs.end()
+        assert finished.exit.stopped is Because.TIMEOUT
+        assert finished.exit.signal == signal.SIGTERM
+
+
+async def test_a_jobs_time_can_be_changed(home: Path) -> None:
+    async with running(home) as runs:
+        now_ns = SystemClock().now().boot_ns
+        run = await runs.launch(wicked("steady"), want=replace(GO_ON, expires_ns=now_ns + 3600 * SECOND))
+        await runs.until_printed("line 0")
+        assert alive(run.pid)
+        await runs.tell(replace(GO_ON, expires_ns=now_ns))
+        finished = await runs.end()
+        assert finished.exit.stopped is Because.TIMEOUT
 
 
 async def test_a_shim_told_to_end_ends_its_run_politely(home: Path) -> None:

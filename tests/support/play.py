@@ -226,6 +226,8 @@ def _want_text(want: Want) -> str:
         facts.append(f"stop for {want.stop.because}{detail}, kill at {_boot_text(due)}")
     if want.deadline is not None:
         facts.append(f"until {_wall_text(want.deadline)}")
+    if want.expires_ns is not None:
+        facts.append(f"expires {_boot_text(want.expires_ns)}")
     if want.plan != Stop():
         facts.append(f"plan {'+'.join(want.plan.signals)} {want.plan.timeout_ns // SECOND}s")
     if want.logs != Logs():

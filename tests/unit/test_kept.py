@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stratvisor.kept import Kept, after_boot, from_kept, kept_from_json, kept_to_json, to_kept
 from stratvisor.spec import Logs, Stop
 from stratvisor.state import (
+    Agenda,
     Backoff,
     Because,
     Exit,
@@ -21,7 +22,9 @@ from stratvisor.state import (
     GaveUp,
     Hold,
     Idle,
+    Job,
     Launching,
+    PassedOver,
     Run,
     State,
     StopOrder,
@@ -60,6 +63,13 @@ wants = st.builds(
 )
 runs = st.builds(Run, counts, counts, counts, instants, texts, wants)
 orders = st.builds(StopOrder, st.sampled_from(Because), texts, counts, st.builds(Stop))
+agendas = st.builds(
+    Agenda,
+    st.none() | instants,
+    st.none() | st.builds(Job, instants, st.none() | counts, st.booleans()),
+    st.none() | instants,
+    st.none() | st.builds(PassedOver, instants, st.sampled_from(Because)),
+)
 resting = (
     st.builds(Idle)
     | st.builds(Backoff, counts, instants, st.none() | texts, texts)
@@ -86,6 +96,7 @@ def states(phases: st.SearchStrategy[Any]) -> st.SearchStrategy[State]:
         streak=counts,
         failures=st.lists(counts).map(tuple),
         last_exit=st.none() | exits,
+        agenda=agendas,
     )
 
 
@@ -121,6 +132,11 @@ def test_after_a_boot_what_counted_from_the_last_one_is_gone() -> None:
     assert after_boot(kept) == Kept(Idle(), INSTANT, hold, last_run=7, restarts=3, streak=2)
 
 
+def test_after_a_boot_a_job_goes_on_from_when_it_was_due() -> None:
+    kept = Kept(agenda=Agenda(seen=INSTANT, job=Job(INSTANT, 7)))
+    assert after_boot(kept).agenda == Agenda(seen=INSTANT, job=Job(INSTANT, None))
+
+
 @pytest.mark.parametrize("phase", [Idle(), Exited(INSTANT), GaveUp(INSTANT, 5, "key")])
 def test_after_a_boot_a_phase_of_the_calendar_stands(phase: Idle | Exited | GaveUp) -> None:
     assert after_boot(Kept(phase)).phase == phase
@@ -135,6 +151,9 @@ def test_no_field_of_a_state_is_forgotten() -> None:
     assert FULL.keys() == names(Kept)
     assert FULL["hold"].keys() == names(Hold)
     assert FULL["last_exit"].keys() == names(Exit)
+    assert FULL["agenda"].keys() == names(Agenda)
+    assert FULL["agenda"]["job"].keys() == names(Job)
+    assert FULL["agenda"]["passed_over"].keys() == names(PassedOver)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +170,12 @@ FULL = kept_to_json(
         hold=Hold(Wants.DOWN, "phone", INSTANT, Until.OPERATOR),
         failures=(1,),
         last_exit=Exit(1, INSTANT, 5, code=1, stopped=Because.HELD, last_line="KeyError"),
+        agenda=Agenda(
+            seen=INSTANT,
+            job=Job(INSTANT, 7),
+            queued=INSTANT,
+            passed_over=PassedOver(INSTANT, Because.LATE),
+        ),
     )
 )
 
@@ -187,6 +212,12 @@ def test_the_format_does_not_change_unnoticed() -> None:
             "last_line": "KeyError",
         },
         "admitted": None,
+        "agenda": {
+            "seen": "2026-11-23T03:45:00+00:00",
+            "job": {"due": "2026-11-23T03:45:00+00:00", "began_ns": 7, "anywhere": False},
+            "queued": "2026-11-23T03:45:00+00:00",
+            "passed_over": {"due": "2026-11-23T03:45:00+00:00", "because": "late"},
+        },
     }
 
 
@@ -200,6 +231,10 @@ def paths(entry: Any, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return found
 
 
+SINCE = [("admitted",), ("agenda",)]
+"""What a file of an older stratvisor lacks."""
+
+
 def with_damage(path: tuple[str, ...], damage: Any) -> Any:
     entry = json.loads(json.dumps(FULL))
     place = entry
@@ -209,16 +244,17 @@ def with_damage(path: tuple[str, ...], damage: Any) -> Any:
     return entry
 
 
-@pytest.mark.parametrize("path", [path for path in paths(FULL) if path != ("admitted",)], ids=".".join)
+@pytest.mark.parametrize("path", [path for path in paths(FULL) if path not in SINCE], ids=".".join)
 def test_a_missing_key_is_named(path: tuple[str, ...]) -> None:
     entry = with_damage(path, lambda place, key: place.pop(key))
     with pytest.raises(ValueError, match=f"{path[-1]}: missing"):
         kept_from_json(entry)
 
 
-def test_a_file_from_before_late_starts_says_nothing_of_them() -> None:
-    entry = with_damage(("admitted",), lambda place, key: place.pop(key))
-    assert kept_from_json(entry).admitted is None
+@pytest.mark.parametrize("path", SINCE, ids=".".join)
+def test_a_file_from_before_a_key_was_known_says_nothing_of_it(path: tuple[str, ...]) -> None:
+    entry = with_damage(path, lambda place, key: place.pop(key))
+    assert getattr(kept_from_json(entry), path[0]) == getattr(Kept(), path[0])
 
 
 @pytest.mark.parametrize("wrong", [1.5, [[]]], ids=repr)

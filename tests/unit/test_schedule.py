@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, time
 
 import pytest
 from filing import NOWHERE, RUN, problems_of, settings_of, spec_of
@@ -15,11 +15,16 @@ from stratvisor.spec import (
     HOUR,
     MINUTE,
     Always,
+    At,
     CronFor,
     CronPair,
     DaysWindow,
     Edge,
+    Every,
+    Jobs,
     Manual,
+    Once,
+    Overlap,
     Schedule,
     SessionTime,
     SessionWindow,
@@ -50,6 +55,12 @@ def windows(*forms: WindowForm, zone: str = "Asia/Kolkata") -> Windows:
         ("{start: 09:15, stop: 15:30}", windows(DaysWindow(EVERY_DAY, time(9, 15), time(15, 30)))),
         ("{start: 09:15, stop: 15:30, days: mon-fri, timezone: UTC}", windows(SESSION, zone="UTC")),
         ("{windows: [{days: mon-fri, from: 09:15, to: 15:30}]}", windows(SESSION)),
+        ('{at: "0 16 * * mon-fri"}', Jobs("Asia/Kolkata", At("0 16 * * mon-fri"))),
+        ("{every: 5m}", Jobs("Asia/Kolkata", Every(5 * MINUTE))),
+        ("{every: 5m, windows: [{days: mon-fri, from: 09:15, to: 15:30}]}", Jobs("Asia/Kolkata", Every(5 * MINUTE, (SESSION,)))),
+        ('{once: "2026-11-23 09:20"}', Jobs("Asia/Kolkata", Once(datetime(2026, 11, 23, 9, 20)))),  # noqa: DTZ001  local
+        ("{once: 2026-11-23T09:20:05, timezone: UTC}", Jobs("UTC", Once(datetime(2026, 11, 23, 9, 20, 5)))),  # noqa: DTZ001
+        ('{at: "0 16 * * *", overlap: queue, catch_up: true, timeout: 30m}', Jobs("Asia/Kolkata", At("0 16 * * *"), overlap=Overlap.QUEUE, catch_up=True, timeout_ns=30 * MINUTE)),
         ("{windows: [{from: 22:00, to: 02:00}]}", windows(DaysWindow(EVERY_DAY, time(22), time(2)))),
         ("{windows: [{from: 00:00, to: 24:00}]}", windows(DaysWindow(EVERY_DAY, time(), time()))),
         ('{windows: [{start: "15 9 * * mon-fri", stop: "30 15 * * mon-fri"}]}', windows(CronPair("15 9 * * mon-fri", "30 15 * * mon-fri"))),
@@ -118,7 +129,7 @@ def test_the_zone_is_the_schedules_else_the_daemons() -> None:
     assert spec_of(RUN, daemons).timezone == "Europe/Berlin"
 
 
-NOT_A_FORM = "must be manual, or keys: windows, or start and stop; leave it out for always on"
+NOT_A_FORM = "must be manual, or keys: windows, start and stop, at, every or once; leave it out for always on"
 NOT_A_WINDOW = "must be a window: {days, from, to}, {session}, {start, stop} or {start, for}"
 
 
@@ -145,7 +156,21 @@ NOT_A_WINDOW = "must be a window: {days, from, to}, {session}, {start, stop} or 
         ("{start: 09:15, stop: 15:30, late_start: 10}", ["51: schedule.late_start: has no unit; write 10m"]),
         ("{start: 09:15, stop: 15:30, late_start: 2d}", ['51: schedule.late_start: must be always, never, or 1s to 1d, not "2d"']),
         ("{start: 09:15, stop: 15:30, late_start: soon}", ['51: schedule.late_start: must be always, never, or 1s to 1d, not "soon"']),
-        ("{at: 09:15}", ["12: schedule.at: unknown key; known here: timezone, calendar, special_sessions, late_start, windows, days, start, stop"]),
+        ('{at: "09:15"}', ["16: schedule.at: a cron line has five fields, not 1; write minute hour day-of-month month day-of-week"]),
+        ('{at: "0 16 * * funday"}', ["16: schedule.at: day-of-week 'funday': must be 0-7 or sun-sat"]),
+        ("{every: 500ms}", ["19: schedule.every: must be 1s to 1d, not 500ms"]),
+        ('{every: 5m, at: "0 16 * * *"}', ["12: schedule.every: does not go with 'at'; keep one of them"]),
+        ('{at: "0 16 * * *", once: "2026-11-23 09:20"}', ["30: schedule.once: does not go with 'at'; keep one of them"]),
+        ("{every: 5m, windows: [session: {}]}", ["11: schedule: a session is one of an exchange; add its 'calendar', such as NSE"]),
+        ('{at: "0 16 * * *", windows: [{from: 09:15, to: 10:15}]}', ["30: schedule.windows: goes with 'every' alone"]),
+        ('{at: "0 16 * * *", late_start: never}', ["30: schedule.late_start: is for windows; for jobs write 'catch_up'"]),
+        ("{start: 09:15, stop: 15:30, catch_up: true}", ["39: schedule.catch_up: is for jobs: 'at', 'every' or 'once'"]),
+        ("{windows: [{from: 09:15, to: 10:15}], overlap: skip}", ["49: schedule.overlap: is for jobs: 'at', 'every' or 'once'"]),
+        ('{once: "2026-02-30 09:20"}', ["18: schedule.once: no such date: 2026-02-30 09:20"]),
+        ('{once: "tomorrow"}', ['18: schedule.once: must be a date and time such as "2026-11-23 09:20", not "tomorrow"']),
+        ('{once: "2026-11-23 09:20", overlap: queue}', ["38: schedule.overlap: has no effect: it is due once"]),
+        ('{once: "2026-11-23 09:20", calendar: NSE}', ["38: schedule.calendar: does not go with 'once', which names its own day"]),
+        ('{at: "0 16 * * *", special_sessions: run}', ["30: schedule.special_sessions: has no effect without 'calendar'; add one"]),
         ("{strat: 09:15, stpo: 15:30}", ["12: schedule.strat: unknown key; did you mean 'start'?", "26: schedule.stpo: unknown key; did you mean 'stop'?"]),
         ("{windows: []}", ["21: schedule.windows: must have 1 to 50 items"]),
         ("{windows: daily}", ['21: schedule.windows: must be a list, such as [a, b], not "daily"']),

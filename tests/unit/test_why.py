@@ -16,11 +16,14 @@ from stratvisor.spec import (
     MINUTE,
     SECOND,
     Always,
+    At,
     DaysWindow,
     Edge,
     GiveUp,
+    Jobs,
     Logs,
     Manual,
+    Once,
     Problem,
     Process,
     Restart,
@@ -32,6 +35,7 @@ from stratvisor.spec import (
     Windows,
 )
 from stratvisor.state import (
+    Agenda,
     Backoff,
     Because,
     Exit,
@@ -39,8 +43,10 @@ from stratvisor.state import (
     GaveUp,
     Hold,
     Idle,
+    Job,
     Launching,
     Now,
+    PassedOver,
     Phase,
     Run,
     State,
@@ -298,3 +304,57 @@ def test_durations_read_as_in_a_config_file(length_ns: int, text: str) -> None:
 def test_a_kill_is_placed_on_the_wall_clock() -> None:
     order = StopOrder(Because.HELD, "", 100 * HOUR, Stop(signals=("INT", "TERM"), timeout_ns=5 * SECOND))
     assert why.kill_at(now(), Stopping(run(), order)) == now().wall + timedelta(seconds=10)
+
+
+# Jobs.
+
+AT_FOUR = replace(SPEC, schedule=Jobs("Asia/Kolkata", At("0 16 * * *"), almanac.shipped()["NSE"]))
+TIMED = replace(SPEC, schedule=Jobs("Asia/Kolkata", At("0 16 * * *"), timeout_ns=30 * MINUTE))
+
+
+def test_between_jobs_it_names_the_next_and_the_closed_days_before() -> None:
+    expected = "no job is due; the next is due Wed 25 Nov 16:00 IST (Tue 24 Nov: Guru Nanak Jayanti)"
+    assert said(Idle(), now("17:00"), AT_FOUR) == expected
+
+
+def test_one_time_that_is_past_is_said_with_what_runs_it_now() -> None:
+    once = replace(SPEC, schedule=Jobs("Asia/Kolkata", Once(datetime(2026, 11, 23, 9, 20))))  # noqa: DTZ001  local
+    assert said(Idle(), now("09:00"), once) == "no job is due; the next is due 09:20 IST"
+    expected = "its one time, 09:20 IST, is past; `stratvisor start ema` runs it now"
+    assert said(Idle(), now(), once) == expected
+
+
+@pytest.mark.parametrize(
+    ("because", "text"),
+    [
+        (Because.LATE, "was missed, as nobody was there for it (catch_up: false)"),
+        (Because.OVERLAP, "was skipped, as the one before it was under way (overlap: skip)"),
+    ],
+)
+def test_a_job_that_did_not_run_is_said(because: Because, text: str) -> None:
+    agenda = Agenda(at("16:00"), passed_over=PassedOver(at("16:00"), because))
+    assert said(Idle(), now("17:00"), AT_FOUR, agenda=agenda).endswith(f"; the job due 16:00 IST {text}")
+
+
+def test_a_job_under_way_says_when_its_time_is_up_and_what_waits() -> None:
+    began_ns = now("16:00").boot_ns
+    agenda = Agenda(at("16:05"), Job(at("16:00"), began_ns), queued=at("16:05"))
+    text = said(Up(run("16:00"), ready=True), now("16:00"), TIMED, agenda=agenda)
+    assert text == (
+        "running since 16:00 IST; its job was due 16:00 IST and is stopped 16:30 IST;"
+        " the one due 16:05 IST waits for its end"
+    )
+
+
+def test_a_job_that_took_too_long_is_an_error_until_the_next() -> None:
+    end = Exit(3, at("16:30:01"), 1801 * SECOND, signal=15, stopped=Because.TIMEOUT)
+    text = said(GaveUp(at("16:30:01"), 1, "key"), now("17:00"), TIMED, last_exit=end)
+    assert text == (
+        "failed: killed by SIGTERM: it took longer than its timeout at 16:30:01 IST;"
+        " runs again at Tue 24 Nov 16:00 IST; an edit of its file or `stratvisor start ema` tries again"
+    )
+
+
+def test_a_hold_until_the_next_job_says_which() -> None:
+    hold = Hold(Wants.DOWN, "ann", at("15:00"), Until.NEXT_WINDOW)
+    assert "until its next job at 16:00 IST;" in said(Idle(), now("15:30"), TIMED, hold=hold)

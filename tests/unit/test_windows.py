@@ -11,7 +11,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stratvisor.spec import HOUR, MINUTE, SECOND, Always, CronFor, CronPair, DaysWindow, Manual, WindowForm
-from stratvisor.spec import Schedule as AnySchedule
 from stratvisor.spec import Windows as Schedule
 from stratvisor.windows import (
     ALWAYS,
@@ -463,5 +462,5 @@ def test_upcoming_windows_end_with_the_horizon() -> None:
         ),
     ],
 )
-def test_a_schedule_in_words(schedule: AnySchedule, text: str) -> None:
+def test_a_schedule_in_words(schedule: Always | Manual | Schedule, text: str) -> None:
     assert describe(schedule) == text

@@ -65,14 +65,14 @@ def _ends_of_calendars(found: Config) -> tuple[list[str], tuple[Problem, ...]]:
     """A warning of each calendar in use that ends soon; a problem of each strategy that it starts no more."""
     from stratvisor import why  # noqa: PLC0415
     from stratvisor.clock import SystemClock  # noqa: PLC0415
-    from stratvisor.spec import Problem, Windows  # noqa: PLC0415
-    from stratvisor.windows import position  # noqa: PLC0415
+    from stratvisor.spec import Problem, Timed  # noqa: PLC0415
+    from stratvisor.timetable import position  # noqa: PLC0415
 
     now = SystemClock().now().wall
     warnings: set[str] = set()
     ended: list[Problem] = []
     for strategy, spec in found.strategies.items():
-        calendar = spec.schedule.calendar if isinstance(spec.schedule, Windows) else None
+        calendar = spec.schedule.calendar if isinstance(spec.schedule, Timed) else None
         if calendar is None or not why.ends_soon(calendar, now):
             continue
         place = position(spec.schedule, now)

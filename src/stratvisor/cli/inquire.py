@@ -70,9 +70,9 @@ def _next(arguments: argparse.Namespace) -> int:
     answer = _client(arguments).get(what, "next", arguments.id, query={"n": arguments.n})
     for window in answer["next"]:
         start, stop = window["start"], window["stop"]
-        print(f"{moment(start)} to {moment(stop, start)}")
+        print(moment(start) if start == stop else f"{moment(start)} to {moment(stop, start)}")
     if not answer["next"]:
-        print(f"no windows to come; `stratvisor why {arguments.id}` says how it runs")
+        print(f"nothing to come; `stratvisor why {arguments.id}` says how it runs")
     return 0
 
 

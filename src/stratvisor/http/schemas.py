@@ -178,7 +178,7 @@ SCHEMAS: Json = {
     ),
     "Why": _object("One sentence", {"id": _TEXT, "state": _TEXT, "since": _MAYBE_TIME, "why": _TEXT}),
     "Next": _object(
-        "The coming windows",
+        "The coming windows, and jobs: those stop as they start",
         {"id": _TEXT, "next": _list(_object("A window", {"start": _MAYBE_TIME, "stop": _MAYBE_TIME}))},
     ),
     "Runs": _object("Newest first", {"id": _TEXT, "runs": _list(_RUN)}),

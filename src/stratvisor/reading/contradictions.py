@@ -16,6 +16,7 @@ from stratvisor.spec import (
     MILLISECOND,
     THREAD_VARIABLES,
     GiveUp,
+    Jobs,
     Logs,
     Process,
     Restart,
@@ -23,7 +24,7 @@ from stratvisor.spec import (
     Schedule,
     Spec,
     Stop,
-    Windows,
+    Timed,
 )
 
 if TYPE_CHECKING:
@@ -58,10 +59,20 @@ def note_program(at: At, top: Mark) -> None:
 
 
 def note_schedule(facts: Facts, at: At) -> None:
-    """Note where a strategy wants the special sessions of no calendar; [defaults] may do so for others."""
+    """Note where a schedule does not go with other keys of its own file; [defaults] are for others too."""
+    _note_special_sessions(facts, at)
+    when = at.key("restart").key("when").place
+    jobs = isinstance(facts.get(Spec, "schedule"), Jobs)
+    always = facts.get(Restart, "when") is RestartWhen.ALWAYS
+    if jobs and always and when and when.key.file != at.findings.laid_under:
+        message = "a job ends by itself and comes again when it is due; write on-failure or never"
+        at.key("restart").key("when").problem(when.value, message)
+
+
+def _note_special_sessions(facts: Facts, at: At) -> None:
     schedule = facts.get(Spec, "schedule")
     special = at.key("schedule").key("special_sessions")
-    if not isinstance(schedule, Windows) or schedule.calendar is not None or special.place is None:
+    if not isinstance(schedule, Timed) or schedule.calendar is not None or special.place is None:
         return
     if special.place.key.file != at.findings.laid_under:
         special.problem(special.place.key, "has no effect without 'calendar'; add one")

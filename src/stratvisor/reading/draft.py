@@ -15,7 +15,7 @@ from stratvisor.reading.keys import At, Facts, Findings
 from stratvisor.reading.layers import laid_over
 from stratvisor.reading.schedule import UNSAID
 from stratvisor.settings import FILE
-from stratvisor.spec import Limits, Logs, Problem, Process, Restart, Spec, Stop, Windows
+from stratvisor.spec import Limits, Logs, Problem, Process, Restart, Spec, Stop, Timed
 
 if TYPE_CHECKING:
     from stratvisor.almanac import Almanac
@@ -71,7 +71,7 @@ def recall(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) 
 
 def _note_calendar(facts: Facts, at: At, almanac: Almanac) -> None:
     schedule = facts.get(Spec, "schedule")
-    if isinstance(schedule, Windows) and schedule.calendar:
+    if isinstance(schedule, Timed) and schedule.calendar:
         name = schedule.calendar.name
         place = at.key("schedule").key("calendar").place
         if place and name not in almanac.calendars:
@@ -81,7 +81,7 @@ def _note_calendar(facts: Facts, at: At, almanac: Almanac) -> None:
 def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings, almanac: Almanac) -> Spec:
     own: dict[str, Any] = {"title": strategy, "timezone": settings.timezone} | facts.of(Spec)
     schedule = own.get("schedule")
-    if isinstance(schedule, Windows):
+    if isinstance(schedule, Timed):
         zone = settings.timezone if schedule.timezone == UNSAID else schedule.timezone
         named = schedule.calendar
         calendar = named and almanac.calendars.get(named.name, named)

@@ -1,167 +1,48 @@
-"""How `schedule` is written: `manual`, one window a day in short, or any number of windows.
+"""How `schedule` is written: `manual`, one window a day in short, any number of windows, or jobs.
 
     schedule: {start: "09:15", stop: "15:30", days: mon-fri}
     schedule: {timezone: Asia/Kolkata, calendar: NSE, windows: [WINDOW, ...]}
-    WINDOW:   {days, from, to} | {start: CRON, stop: CRON} | {start: CRON, for: DURATION}
-              | {session: {from: open-10m, to: close+5m}}
+    schedule: {at: CRON} | {every: DURATION, windows: [WINDOW, ...]} | {once: "2026-11-23 09:20"}
 
-Knows how a schedule looks, not when it is wanted: that is the business of `windows`.
+What a window may be, `window` beside this file knows. Knows how a schedule looks, not when it is wanted.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from stratvisor.calendar import NAME as CALENDAR
 from stratvisor.calendar import Calendar
 from stratvisor.reading.keys import Facts, Key, Section
-from stratvisor.reading.shapes import Form, ListOf, OneOf
-from stratvisor.reading.values import UnsuitableError, Word, choice, duration, duration_text
-from stratvisor.reading.words import BEGIN, CRON, DAYS, END, EVERY_DAY, ZONE, clock
+from stratvisor.reading.shapes import Form, ListOf, OneOf, Or
+from stratvisor.reading.values import Flag, UnsuitableError, Word, choice, duration, duration_text
+from stratvisor.reading.window import WINDOW, days_form, days_window
+from stratvisor.reading.words import CRON, ZONE
 from stratvisor.spec import (
     DAY,
-    HOUR,
-    MINUTE,
     SECOND,
-    CronFor,
-    CronPair,
-    DaysWindow,
-    Edge,
+    At,
+    Every,
+    Jobs,
     Manual,
+    Once,
+    Overlap,
     Schedule,
-    SessionTime,
     SessionWindow,
     SpecialSessions,
+    Timing,
     WindowForm,
     Windows,
 )
-from stratvisor.windows import edge_text
 from stratvisor.wording import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 UNSAID = ""
 """The time zone of a schedule that names none: whoever reads it puts the daemon's."""
-
-
-def _days_window(facts: Facts) -> DaysWindow:
-    given = {"days": EVERY_DAY} | facts.of(DaysWindow)
-    if given["start"] == given["end"]:
-        raise UnsuitableError('begins when it ends; for a whole day write "00:00" and "24:00"')
-    return DaysWindow(given["days"], clock(given["start"]), clock(given["end"]))
-
-
-def _cron_pair(facts: Facts) -> CronPair:
-    pair = CronPair(**facts.of(CronPair))
-    if pair.start.split() == pair.stop.split():
-        raise UnsuitableError("begins when it ends; give start and stop different cron lines")
-    return pair
-
-
-def _days_form(begin: str, end: str, strangers: dict[str, str]) -> Section:
-    """Days and two times of day, which go by other names in the short form."""
-    return Section(
-        (
-            Key("days", DAYS, "The days of the week it begins on.", DaysWindow, default="daily"),
-            Key(begin, BEGIN, "Local time of day it begins.", DaysWindow, "start", required=True),
-            Key(
-                end,
-                END,
-                "Local time of day it ends; at or before the beginning: on the next day.",
-                DaysWindow,
-                "end",
-                required=True,
-            ),
-        ),
-        strangers,
-    )
-
-
-_DAYS_WINDOW = Form(
-    _days_form(
-        "from", "to", dict.fromkeys(("start", "stop", "for", "session"), "does not go with 'from' and 'to'")
-    ),
-    _days_window,
-    signs=frozenset({"days", "from", "to"}),
-)
-_CRON_FOR = Form(
-    Section(
-        (
-            Key("start", CRON, "Cron line: it begins at each firing.", CronFor, required=True),
-            Key(
-                "for",
-                duration(MINUTE, 7 * DAY),
-                "How long it lasts after each firing of `start`.",
-                CronFor,
-                "length_ns",
-                required=True,
-            ),
-        ),
-        {"stop": "does not go with 'for'"},
-    ),
-    lambda facts: CronFor(**facts.of(CronFor)),
-    signs=frozenset({"for"}),
-)
-_CRON_PAIR = Form(
-    Section(
-        (
-            Key("start", CRON, "Cron line: it begins at each firing.", CronPair, required=True),
-            Key("stop", CRON, "Cron line: it ends at the next firing.", CronPair, required=True),
-        )
-    ),
-    _cron_pair,
-    signs=frozenset({"start", "stop"}),
-)
-_EDGE = re.compile(r"(open|close)(([+-])([0-9]{1,12}(ms|s|m|h|d)))?")
-_OFFSET = duration(SECOND, 12 * HOUR, SECOND)
-
-
-def _edge(text: str) -> SessionTime:
-    found = _EDGE.fullmatch(text)
-    if not found:
-        raise UnsuitableError(f"must be open, close, or such as open-10m or close+5m, not {quoted(text)}")
-    length_ns = _OFFSET.parse(found[4]) if found[4] else 0
-    return SessionTime(Edge(found[1]), -length_ns if found[3] == "-" else length_ns)
-
-
-_SESSION_TIME = Word("side of a session", _edge, edge_text, pattern=f"^{_EDGE.pattern}$")
-
-
-def _session_window(facts: Facts) -> SessionWindow:
-    window = SessionWindow(**facts.of(SessionWindow))
-    begin, end = window.start, window.end
-    if begin.edge is end.edge and begin.offset_ns >= end.offset_ns:
-        raise UnsuitableError("begins when it ends or later; give 'to' a later side of the session")
-    if (begin.edge, end.edge) == (Edge.CLOSE, Edge.OPEN):
-        raise UnsuitableError("begins at the close and ends at the open; turn 'from' and 'to' round")
-    return window
-
-
-_SESSION = Form(
-    Section(
-        (
-            Key(
-                "session",
-                Section(
-                    (
-                        Key("from", _SESSION_TIME, "Where each session begins.", SessionWindow, "start"),
-                        Key("to", _SESSION_TIME, "Where it ends.", SessionWindow, "end"),
-                    )
-                ),
-                "Every session of the calendar, half days, evening-only days and all.",
-            ),
-        ),
-        dict.fromkeys(("start", "stop", "for"), "does not go with 'session'"),
-    ),
-    _session_window,
-    signs=frozenset({"session"}),
-)
-_WINDOW: OneOf[WindowForm] = OneOf(
-    (_DAYS_WINDOW, _SESSION, _CRON_FOR, _CRON_PAIR),
-    meant="a window: {days, from, to}, {session}, {start, stop} or {start, for}",
-)
-
-_TIMEZONE = Key(
-    "timezone", ZONE, "The wall clock its times are read on.", Windows, default="that of stratvisor.toml"
-)
 
 
 def _calendar(text: str) -> Calendar:
@@ -192,66 +73,196 @@ _LATE_START = Word(
     unit="m",
 )
 
-_COMMON = (
-    _TIMEZONE,
-    Key(
-        "calendar",
-        Word("calendar", _calendar, lambda calendar: calendar.name, f"^{CALENDAR.pattern}$", free=True),
-        "The exchange without whose sessions no window begins on a day.",
-        Windows,
-        default="none: every day counts",
-    ),
-    Key(
-        "special_sessions",
-        choice(SpecialSessions),
-        "Whether sessions on days otherwise closed count, such as Muhurat trading on a Sunday.",
-        Windows,
-    ),
-    Key(
-        "late_start",
-        _LATE_START,
-        "How long after a window's beginning it may still be begun, where the daemon was not there for it.",
-        Windows,
-        "late_start_ns",
-    ),
+_ZONE = Key(
+    "timezone", ZONE, "The wall clock its times are read on.", Windows, default="that of stratvisor.toml"
 )
+_CALENDAR = Key(
+    "calendar",
+    Word("calendar", _calendar, lambda calendar: calendar.name, f"^{CALENDAR.pattern}$", free=True),
+    "The exchange without whose sessions no window begins on a day, and no job is due.",
+    Windows,
+    default="none: every day counts",
+)
+_SPECIAL = Key(
+    "special_sessions",
+    choice(SpecialSessions),
+    "Whether sessions on days otherwise closed count, such as Muhurat trading on a Sunday.",
+    Windows,
+)
+_LATE = Key(
+    "late_start",
+    _LATE_START,
+    "How long after a window's beginning it may still be begun, where the daemon was not there for it.",
+    Windows,
+    "late_start_ns",
+)
+_OF_JOBS = "is for jobs: 'at', 'every' or 'once'"
+_NOT_OF_WINDOWS = dict.fromkeys(("overlap", "catch_up", "timeout"), _OF_JOBS)
 
 
 def _windows(facts: Facts) -> Windows:
-    schedule = Windows(**({"timezone": UNSAID} | facts.of(Windows)))
-    if schedule.calendar is None and any(isinstance(form, SessionWindow) for form in schedule.forms):
-        raise UnsuitableError("a session is one of an exchange; add its 'calendar', such as NSE")
+    schedule = Windows(**_on_a_clock(facts))
+    _check_sessions(schedule.forms, schedule.calendar)
     return schedule
 
 
+def _on_a_clock(facts: Facts) -> dict[str, Any]:
+    """What windows and jobs have in common, with what is the windows' own where it is given."""
+    return {"timezone": UNSAID} | facts.of(Windows)
+
+
+def _check_sessions(forms: tuple[WindowForm, ...], calendar: Calendar | None) -> None:
+    if calendar is None and any(isinstance(form, SessionWindow) for form in forms):
+        raise UnsuitableError("a session is one of an exchange; add its 'calendar', such as NSE")
+
+
 def _short(facts: Facts) -> Windows:
-    return Windows(**({"timezone": UNSAID} | facts.of(Windows)), forms=(_days_window(facts),))
+    return Windows(**_on_a_clock(facts), forms=(days_window(facts),))
 
 
+_FORMS = ListOf(WINDOW, least=1, most=50)
+_INSIDE = "Wanted inside any of these; with `every`, jobs are due, and go on, inside them alone."
+_WITHOUT_WINDOWS = "required; with `every`: all day"
+_OF_WINDOWS = (_ZONE, _CALENDAR, _SPECIAL, _LATE)
 _IN_WINDOWS = "does not go with 'windows'; write it into one of them"
 _LONG_FORM = Form(
     Section(
         (
-            *_COMMON,
-            Key(
-                "windows",
-                ListOf(_WINDOW, least=1, most=50),
-                "Wanted inside any of these.",
-                Windows,
-                "forms",
-                required=True,
-            ),
+            *_OF_WINDOWS,
+            Key("windows", _FORMS, _INSIDE, Windows, "forms", _WITHOUT_WINDOWS, required=True),
         ),
-        dict.fromkeys(("start", "stop", "days"), _IN_WINDOWS),
+        dict.fromkeys(("start", "stop", "days"), _IN_WINDOWS) | _NOT_OF_WINDOWS,
     ),
     _windows,
     signs=frozenset({"windows"}),
 )
-_DAILY = _days_form("start", "stop", {})
-_SHORT_FORM = Form(Section((*_COMMON, *_DAILY.declared)), _short, signs=frozenset({"start", "stop", "days"}))
+_DAILY = days_form("start", "stop", {})
+_SHORT_FORM = Form(
+    Section((*_OF_WINDOWS, *_DAILY.declared), _NOT_OF_WINDOWS),
+    _short,
+    signs=frozenset({"start", "stop", "days"}),
+)
+
+
+def _at(facts: Facts) -> Jobs:
+    return _jobs(facts, At(**facts.of(At)))
+
+
+def _every(facts: Facts) -> Jobs:
+    every = Every(**facts.of(Every))
+    jobs = _jobs(facts, every)
+    _check_sessions(every.forms, jobs.calendar)
+    return jobs
+
+
+def _once(facts: Facts) -> Jobs:
+    return _jobs(facts, Once(**facts.of(Once)))
+
+
+def _jobs(facts: Facts, timing: Timing) -> Jobs:
+    return Jobs(**_on_a_clock(facts), **facts.of(Jobs), timing=timing)
+
+
+_LOCAL = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?")
+
+
+def _local_time(text: str) -> datetime:
+    if not _LOCAL.fullmatch(text):
+        raise UnsuitableError(f'must be a date and time such as "2026-11-23 09:20", not {quoted(text)}')
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UnsuitableError(f"no such date: {text}") from error
+
+
+_OVERLAP = Key(
+    "overlap",
+    choice(Overlap),
+    "What becomes of a job that is due while the one before it is under way; one may wait in a `queue`.",
+    Jobs,
+)
+_CATCH_UP = Key(
+    "catch_up",
+    Flag(),
+    "Whether the last one that nobody was there for is run late, instead of not at all.",
+    Jobs,
+)
+_TIMEOUT = Key(
+    "timeout",
+    Or(duration(SECOND, 7 * DAY)),
+    "How long each may take, other tries included; then it is stopped, which is a failure.",
+    Jobs,
+    "timeout_ns",
+    default="none",
+)
+_NO_WINDOWS = "goes with 'every' alone"
+_TIMINGS = ("at", "every", "once")
+
+
+def _job_form(
+    timing: str, keys: tuple[Key, ...], make: Callable[[Facts], Jobs], **strangers: str
+) -> Form[Jobs]:
+    """One way to time jobs; `strangers` are keys that do not go with it, and why."""
+    apart = {other: f"does not go with {timing!r}; keep one of them" for other in _TIMINGS if other != timing}
+    apart |= dict.fromkeys(("start", "stop", "days"), f"does not go with {timing!r}")
+    apart["late_start"] = "is for windows; for jobs write 'catch_up'"
+    return Form(Section((*keys, _CATCH_UP, _TIMEOUT), apart | strangers), make, signs=frozenset({timing}))
+
+
+_AT_FORM = _job_form(
+    "at",
+    (
+        Key("at", CRON, "Cron line: a job is due at each firing.", At, "line", required=True),
+        _ZONE,
+        _CALENDAR,
+        _SPECIAL,
+        _OVERLAP,
+    ),
+    _at,
+    windows=_NO_WINDOWS,
+)
+_EVERY_FORM = _job_form(
+    "every",
+    (
+        Key(
+            "every",
+            duration(SECOND, DAY),
+            "A job is due so often, counted from the beginning of each window.",
+            Every,
+            "interval_ns",
+            required=True,
+        ),
+        Key("windows", _FORMS, _INSIDE, Every, "forms", _WITHOUT_WINDOWS),
+        _ZONE,
+        _CALENDAR,
+        _SPECIAL,
+        _OVERLAP,
+    ),
+    _every,
+)
+_ONCE_FORM = _job_form(
+    "once",
+    (
+        Key(
+            "once",
+            Word("date and time", _local_time, str, f"^{_LOCAL.pattern}$"),
+            "The one local time it is due.",
+            Once,
+            "at",
+            required=True,
+        ),
+        _ZONE,
+    ),
+    _once,
+    windows=_NO_WINDOWS,
+    overlap="has no effect: it is due once",
+    calendar="does not go with 'once', which names its own day",
+    special_sessions="does not go with 'once', which names its own day",
+)
 
 SCHEDULE: OneOf[Schedule] = OneOf(
-    (_LONG_FORM, _SHORT_FORM),
-    meant="manual, or keys: windows, or start and stop; leave it out for always on",
+    (_AT_FORM, _EVERY_FORM, _ONCE_FORM, _LONG_FORM, _SHORT_FORM),  # `every` has windows too
+    meant="manual, or keys: windows, start and stop, at, every or once; leave it out for always on",
     words={"manual": Manual()},
+    usual=3,
 )

@@ -154,10 +154,12 @@ class OneOf(Generic[T_co]):
     """A value that is written in one of several forms, or as a single word."""
 
     forms: tuple[Form[T_co], ...]
-    """The first whose sign is given is meant; where none is, the first of all."""
+    """The first whose sign is given is meant."""
     meant: str
     """What is asked of an author who wrote something else."""
     words: StdMapping[str, T_co] = field(default_factory=dict)
+    usual: int = 0
+    """Which form is meant where no sign is given."""
 
     @property
     def name(self) -> str:
@@ -169,7 +171,7 @@ class OneOf(Generic[T_co]):
         if not isinstance(node, Mapping):
             return self._word(node, at)
         told = self.form_of(node)
-        form = told or self.forms[0]
+        form = told or self.forms[self.usual]
         facts = (form.section if told else self._undecided()).read(node, at)
         if not facts.whole:
             raise UnreadableError
@@ -193,10 +195,11 @@ class OneOf(Generic[T_co]):
         return next((form for form in self.forms if form.signs & names), None)
 
     def _undecided(self) -> Section:
-        """The first form, where the keys of the others are as good a guess."""
-        first = self.forms[0].section
-        names = [key.name for form in self.forms for key in form.section.declared]
-        return replace(first, alternatives=tuple(dict.fromkeys(names))[len(first.declared) :])
+        """The usual form, where the keys of the others are as good a guess."""
+        usual = self.forms[self.usual].section
+        own = {key.name for key in usual.declared}
+        names = dict.fromkeys(key.name for form in self.forms for key in form.section.declared)
+        return replace(usual, alternatives=tuple(name for name in names if name not in own))
 
     def _word(self, node: Node, at: At) -> T_co:
         if isinstance(node, Scalar) and node.text in self.words:
@@ -232,7 +235,7 @@ def misplaced(declared: tuple[Key, ...]) -> dict[str, str]:
     hints = {}
     for name, paths in places.items():
         depth = min(path.count(".") for path in paths)
-        nearest = [path for path in paths if path.count(".") == depth]
+        nearest = {path for path in paths if path.count(".") == depth}
         if len(nearest) == 1:
-            hints[name] = f"unknown key; did you mean {nearest[0]!r}?"
+            hints[name] = f"unknown key; did you mean {nearest.pop()!r}?"
     return hints

@@ -23,6 +23,7 @@ def want_to_json(want: Want) -> dict[str, Any]:
         "deadline_ns": None if want.deadline is None else to_ns(want.deadline),
         "plan": _plan_to_json(want.plan),
         "logs": {name: getattr(want.logs, name) for name in Logs.__slots__},
+        "expires_ns": want.expires_ns,
     }
 
 
@@ -38,6 +39,7 @@ def want_from_json(facts: dict[str, Any]) -> Want:
         deadline=None if deadline_ns is None else from_ns(deadline_ns),
         plan=_plan_from_json(facts["plan"]),
         logs=Logs(**facts["logs"]),
+        expires_ns=facts.get("expires_ns"),  # none before there were jobs
     )
 
 

@@ -1,7 +1,7 @@
 """When and how a run is stopped: by order, at its deadline, or because the shim itself is told to go.
 
 Knows want.json and clocks; a stop is a plan and the instant it began, so that it goes on where it was
-whoever carries it out. Steps wait on a timer of CLOCK_BOOTTIME and the deadline on one of
+whoever carries it out. Steps and a job's time wait on a timer of CLOCK_BOOTTIME and the deadline on one of
 CLOCK_REALTIME: other timers sleep through a suspend and do not see the clock being set.
 """
 
@@ -55,15 +55,24 @@ class Stopper:
             with contextlib.suppress(OSError):  # not expired, or the clock was set: looked at below
                 os.read(timer, 8)
         if self._order is None:
-            deadline_ns = self._want["deadline_ns"]
-            if deadline_ns is None or time.time_ns() < deadline_ns:
-                self._wait_for(deadline_ns)
+            because = self._overdue()
+            if because is None:
+                self._wait_for(self._want["deadline_ns"])
+                timerfd.arm(self._steps, self._want.get("expires_ns") or 0)
                 return
-            timerfd.arm(self._deadline, 0)
-            self.begin_now("window")
+            self.begin_now(because)
             return
         timerfd.arm(self._deadline, 0)
         self._advance(self._order)
+
+    def _overdue(self) -> str | None:
+        """What it is to be stopped for with nobody saying so: its window is over, or its time is up."""
+        deadline_ns, expires_ns = self._want["deadline_ns"], self._want.get("expires_ns")
+        if deadline_ns is not None and time.time_ns() >= deadline_ns:
+            return "window"
+        if expires_ns is not None and time.clock_gettime_ns(time.CLOCK_BOOTTIME) >= expires_ns:
+            return "timeout"
+        return None
 
     def _wait_for(self, deadline_ns: int | None) -> None:
         try:
