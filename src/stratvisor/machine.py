@@ -18,9 +18,9 @@ The phases, and what leads out of each:
                Ended, a failure, or whatever `restart: always` follows -----> Backoff
                Ended, one failure too many ---------------------------------> GaveUp
     Stopping   Ended, as asked for -----------------------------------------> Idle
-               Ended, after a limit or no readiness ------------------------> as a failure from Up
-               Ended, its job having taken too long ------------------------> GaveUp
+               Ended, after a limit, no readiness, a job's timeout ---------> as a failure from Up
     Backoff    its time has come -------------------------------------------> Launching
+               its job has taken too long ----------------------------------> GaveUp
                not wanted, an edit that matters, `start`, `restart` --------> Idle
     Exited     a later window, outside the windows, a job begins, held down, disabled,
                `start`, `restart` ------------------------------------------> Idle
@@ -502,8 +502,6 @@ def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
         known = replace(known, agenda=_attended(state.agenda, end.at - _span(end.ran_ns)))
     if because is not None and because not in FAILURES:
         return replace(known, phase=Idle())
-    if because is Because.TIMEOUT:
-        return _give_up(_both_clocks(now, end.at), spec, known)
     if end.ran_ns >= spec.restart.reset_after_ns:
         known = replace(known, streak=0, failures=())
     then = _both_clocks(now, end.at)

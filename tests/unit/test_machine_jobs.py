@@ -212,6 +212,16 @@ def test_the_end_of_a_window_of_every_ends_its_job() -> None:
     )
 
 
+def test_the_end_of_a_window_is_waited_for_where_nothing_is_due_before_it() -> None:
+    hourly = of(OFTEN, timing=Every(HOUR, FROM_NINE_TO_TEN))
+    play(
+        hourly,
+        *OFTEN_BEGUN,
+        ("09:00:01", Look(), [], "up 1, ready"),
+        ("10:00:00", Look(), ["tell 1, stop for window, kill at 10:00:10"], "stopping 1 for window"),
+    )
+
+
 def test_no_try_is_made_outside_the_windows_of_every() -> None:
     hourly = of(OFTEN, timing=Every(HOUR, FROM_NINE_TO_TEN))
     play(
@@ -339,6 +349,10 @@ def test_start_runs_it_once_now_and_holds_nothing() -> None:
         ("16:00:00", Look(), ["launch 2"], "launching 2"),
     )
     assert state.hold is None
+
+
+def test_start_gives_a_job_under_way_no_more_time() -> None:
+    play(HALF_AN_HOUR, *TIMED, ("16:10:00", OperatorStart("ann"), [], "up 1, ready"))
 
 
 def test_start_outside_the_windows_of_every_is_the_operators_word() -> None:
@@ -469,6 +483,14 @@ def test_a_job_that_the_machine_went_down_on_is_not_tried_again_hours_later() ->
     assert missed(state) == "Mon 16:00 late"
     catching_up = of(DAILY, catch_up=True)
     play(catching_up, ("20:00:00", Look(), ["launch 2"], "launching 2"), state=booted)
+
+
+def test_its_time_goes_on_while_the_machine_is_down() -> None:
+    spec = of(HALF_AN_HOUR, catch_up=True)
+    state = play(spec, *TIMED, ("16:01:00", died(1), [], "backoff until 16:01:01"))
+    booted = from_kept(after_boot(to_kept(state)))
+    play(spec, ("16:20:00", Look(), ["launch 2, expires 16:30:00"], "launching 2"), state=booted)
+    play(spec, ("16:30:00", Look(), [], "idle"), state=booted)
 
 
 def test_shutting_down_ends_the_job_for_good() -> None:
