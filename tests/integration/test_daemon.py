@@ -389,6 +389,62 @@ def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> Non
     assert datetime.fromisoformat(shown["last_exit"]["at"]) >= end
 
 
+def test_a_hold_until_the_next_window_outlives_daemons_and_edits_and_ends_with_it(host: Instance) -> None:
+    text, _begin, _end = window(-60, 3600)
+    host.write("ema", "steady", text=text)
+    host.up()
+    host.pid("ema")
+    host.post("stop/ema?until=next&wait=30")
+    host.again()
+    host.write("ema", "steady", text=text + "title: EMA\n")
+    host.post("reload")
+    shown = host.show("ema")
+    assert (shown["title"], shown["state"], shown["hold"]["until"]) == ("EMA", "stopped", "next")
+    soon_open, begin, _end = window(2, 3600)
+    host.write("ema", "steady", text=soon_open)
+    host.post("reload")
+    host.until_new_pid("ema")
+    shown = host.show("ema")
+    assert shown["hold"] is None
+    assert datetime.fromisoformat(shown["since"]) >= begin
+
+
+def test_what_is_started_outside_its_window_stays_up_through_daemons_and_edits(host: Instance) -> None:
+    text, _begin, _end = window(3600, 7200)
+    host.write("ema", "steady", text=text)
+    host.up()
+    host.post("start/ema?wait=30")
+    pid = host.pid("ema")
+    host.again()
+    assert host.pid("ema") == pid
+    host.write("ema", "steady", text=text + "env: {SYMBOL: INFY}\n")
+    host.post("reload")
+    host.until_new_pid("ema", pid)
+    assert host.show("ema")["hold"]["wants"] == "up"
+    host.write("ema", "steady", text=text + "enabled: false\n")
+    host.post("reload")
+    assert host.until_state("ema", "stopped")["hold"] is None
+
+
+def test_another_zone_of_the_daemon_moves_the_end_of_a_window_under_its_run(host: Instance) -> None:
+    text, _begin, end = window(-7200, 7200)
+    host.write("ema", "steady", text=text)
+    host.up()
+    pid = host.pid("ema")
+    assert datetime.fromisoformat(host.show("ema")["next_stop"]) == end
+    # The same times of day are half an hour later there.
+    (host.home / "stratvisor.toml").write_text('timezone = "Asia/Karachi"\n[http]\nport = 0\n')
+    host.post("reload")
+    later = end + timedelta(minutes=30)
+    assert datetime.fromisoformat(host.show("ema")["next_stop"]) == later
+    want = host.home / "run" / "ema" / "1" / "want.json"
+    until(
+        lambda: json.loads(want.read_text())["deadline_ns"] == int(later.timestamp()) * 10**9,
+        "its shim knows the end too",
+    )
+    assert host.pid("ema") == pid
+
+
 # Jobs.
 
 

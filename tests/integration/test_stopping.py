@@ -1,0 +1,88 @@
+"""A clock that is set while a shim waits for the end of a window."""
+
+from __future__ import annotations
+
+import errno
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from stratvisor.shim import timerfd
+from stratvisor.shim.stopping import Stopper
+
+HOUR = 3600 * 10**9
+NOON = 1_800_000_000 * 10**9
+PATIENCE_MS = 30_000
+WANT = {
+    "stop": None,
+    "deadline_ns": NOON + HOUR,
+    "plan": {"signals": [15], "timeout_ns": 10**10, "to": "main"},
+}
+
+
+class WallClock:
+    """One that is set by hand, and the kernel's word that it was."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = NOON
+        self.was_set = False
+        self._arm = timerfd.arm
+        monkeypatch.setattr("time.time_ns", lambda: self.now_ns)
+        monkeypatch.setattr(timerfd, "arm", self.arm)
+
+    def arm(self, fd: int, at_ns: int, *, cancel_on_set: bool = False) -> None:
+        if cancel_on_set and self.was_set:
+            self.was_set = False
+            raise OSError(errno.ECANCELED, "Operation canceled")
+        # What the clock says of the deadline is this clock's to say: the kernel's would never come.
+        self._arm(fd, at_ns if at_ns <= 1 else 2**62, cancel_on_set=cancel_on_set)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
+    return WallClock(monkeypatch)
+
+
+@pytest.fixture
+def main() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as child:
+        yield child
+        child.kill()
+
+
+def test_a_step_past_the_end_stops_it_as_soon_as_it_is_told(
+    clock: WallClock, main: subprocess.Popen[bytes]
+) -> None:
+    stopper = Stopper(main.pid)
+    stopper.obey(WANT)
+    assert main.poll() is None
+    clock.now_ns += 2 * HOUR
+    stopper.act()
+    assert stopper.because == "window"
+    assert main.wait(30) == -15
+
+
+def test_a_step_that_only_arming_tells_of_is_looked_at_again_at_once(
+    clock: WallClock, main: subprocess.Popen[bytes]
+) -> None:
+    stopper = Stopper(main.pid)
+    clock.was_set = True
+    stopper.obey(WANT)
+    assert select.select(stopper.timers, [], [], PATIENCE_MS / 1000)[0]
+    clock.now_ns += 2 * HOUR
+    stopper.act()
+    assert stopper.because == "window"
+
+
+def test_a_step_back_gives_it_the_hour_again(clock: WallClock, main: subprocess.Popen[bytes]) -> None:
+    stopper = Stopper(main.pid)
+    stopper.obey(WANT)
+    clock.now_ns -= 12 * HOUR
+    stopper.act()
+    clock.now_ns += 12 * HOUR
+    stopper.act()
+    assert stopper.because is None
+    assert main.poll() is None
