@@ -39,7 +39,7 @@ class CronError(ValueError):
 def problem_of(line: str) -> str | None:
     """What is wrong with a cron line and what would be right, or None where nothing is."""
     try:
-        _parse(line)
+        rule(line)
     except CronError as problem:
         return str(problem)
     return None
@@ -50,12 +50,12 @@ def firings(line: str, start: datetime, end: datetime) -> Iterator[datetime]:
 
     Raises CronError at once for a line that `problem_of` objects to.
     """
-    rule = _parse(line)
+    found = rule(line)
     return (
         moment
         for day in map(date.fromordinal, range(start.toordinal(), end.toordinal() + 1))
-        if rule.falls_on(day)
-        for moment in (datetime.combine(day, at) for at in rule.times)
+        if found.falls_on(day)
+        for moment in (datetime.combine(day, at) for at in found.times)
         if start <= moment < end
     )
 
@@ -91,10 +91,11 @@ _LEAP_YEAR = 2024
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
+class Rule:
     """A line, expanded. Weekdays count from Sunday, 0."""
 
     times: tuple[time, ...]
+    """In order, the same on each date that fits."""
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
@@ -102,6 +103,7 @@ class _Rule:
     """Both day fields are restricted, and one that fits is enough."""
 
     def falls_on(self, day: date) -> bool:
+        """Whether the line fires on a date."""
         if day.month not in self.months:
             return False
         by_date = day.day in self.days
@@ -110,18 +112,19 @@ class _Rule:
 
 
 @lru_cache(maxsize=4096)
-def _parse(line: str) -> _Rule:
+def rule(line: str) -> Rule:
+    """What the line says. Raises CronError for one that `problem_of` objects to."""
     texts = _split(line)
     minutes, hours, days, months, weekdays = map(_values, _FIELDS, texts)
-    rule = _Rule(
+    found = Rule(
         times=tuple(time(hour, minute) for hour in sorted(hours) for minute in sorted(minutes)),
         days=days,
         months=months,
         weekdays=frozenset(value % 7 for value in weekdays),
         either=texts[2] != "*" and texts[4] != "*",
     )
-    _check_day_fields(rule, texts)
-    return rule
+    _check_day_fields(found, texts)
+    return found
 
 
 def _split(line: str) -> list[str]:
@@ -196,7 +199,7 @@ def _value(field: _Field, text: str) -> int:
     raise CronError(f"{field.name} {text!r}: must be {field.allowed}")
 
 
-def _check_day_fields(rule: _Rule, texts: list[str]) -> None:
+def _check_day_fields(rule: Rule, texts: list[str]) -> None:
     """Refuse day fields that crons read in two ways, and those that no date fits."""
     if rule.either:
         # Vixie cron wants both to fit where one begins with a star (DOM_STAR in its cron.c), croniter either.

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor.spec import MICROSECOND, At, CronFor, Every, Jobs, Once, Windows
-from stratvisor.windows import ALWAYS, DAY, Position, Window, instant, position, upcoming
+from stratvisor.wallclock import instant
+from stratvisor.windows import ALWAYS, DAY, Position, Window, position, upcoming
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 
 from stratvisor import jobs
 from stratvisor.spec import Always, Jobs, Manual, Schedule, Windows
-from stratvisor.windows import Window, compile_windows, instant
+from stratvisor.wallclock import instant
+from stratvisor.windows import Window, compile_windows
 
 
 @dataclass(frozen=True, slots=True)

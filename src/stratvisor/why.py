@@ -30,7 +30,7 @@ from stratvisor.state import (
     Up,
 )
 from stratvisor.timetable import position, window_at
-from stratvisor.windows import instant
+from stratvisor.wallclock import instant
 
 BECAUSE = {
     Because.WINDOW: "its window has ended",

@@ -1,15 +1,12 @@
 """When a strategy is wanted: schedules as half-open intervals of UTC, looked at by level, never by edge.
 
-Knows time zones and the four forms a window is written in. Must not know what time it is, and nothing
-of processes. Whoever asks about an instant gets the truth about it, however late he comes.
+Knows how the windows of all dates become one picture; what those of one date are is the business of
+`spans`. Must not know what time it is, and nothing of processes. Whoever asks about an instant gets the
+truth about it, however late he comes.
 
-Rule: a local time means *the first instant at which the zone's clock shows that time or a later one*,
-for starts and ends alike. So a time that DST skips happens when the clock jumps, a time that comes
-twice counts once, the first time, and because the mapping never runs backwards, windows that touch or
-overlap by the wall clock do so in UTC too, and one that DST squeezes to nothing vanishes.
-
-Where a calendar is named, a window counts by the day on which it starts, on the calendar's own clock: a
-tail past midnight is kept.
+Rule: starts and ends are mapped to UTC alike (see `wallclock`), and because that mapping never runs
+backwards, windows that touch or overlap by the wall clock do so in UTC too, and one that DST squeezes to
+nothing vanishes.
 
 Windows that touch or overlap are one. Where such a chain is unbroken for CHAIN_BOUND beyond what was
 asked about, it is taken to go on for ever on that side: it has the start or the end of ALWAYS.
@@ -25,11 +22,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
-from stratvisor.cron import firings
+from stratvisor import spans
+from stratvisor.spans import merged
 from stratvisor.spec import (
     DAY_NAMES,
     HOUR,
-    MICROSECOND,
     MILLISECOND,
     MINUTE,
     SECOND,
@@ -37,24 +34,20 @@ from stratvisor.spec import (
     CronFor,
     CronPair,
     DaysWindow,
-    Edge,
     Manual,
     SessionTime,
     SessionWindow,
-    SpecialSessions,
     WindowForm,
     Windows,
 )
+from stratvisor.wallclock import instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from stratvisor.calendar import Session
+    from stratvisor.spans import Interval
 
 DAY = timedelta(days=1)
-
-CRON_PAIR_CAP = DAY
-"""By the wall clock: the longest that a start of a cron pair reaches where no stop comes sooner."""
 
 LOOK_BACK = 10 * DAY
 """How far before the UTC day of an instant the last end is looked for."""
@@ -67,8 +60,6 @@ CHAIN_BOUND = 40 * DAY
 
 _SPANS = (2 * DAY, 8 * DAY, 32 * DAY, 128 * DAY, HORIZON)
 _MARGINS = (2 * DAY, 8 * DAY, CHAIN_BOUND)
-
-Interval = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +148,16 @@ def compile_windows(schedule: Windows, start: datetime, end: datetime) -> tuple[
     Whole: also the parts outside [start, end), as far as CHAIN_BOUND lets one see.
     """
     zone = ZoneInfo(schedule.timezone)
-    reach = max(map(_reach, schedule.forms), default=timedelta())
-    lead = max(map(_lead, schedule.forms), default=timedelta())
+    reach = max(map(spans.reach, schedule.forms), default=timedelta())
+    lead = max(map(spans.lead, schedule.forms), default=timedelta())
     for margin in _MARGINS:
         first = (start - reach - margin).astimezone(zone).date()
         after = (end + margin + lead).astimezone(zone).date() + DAY
         # What was not looked at ended by `sure_from` or starts at `sure_until` or later.
         sure_from = instant(datetime.combine(first, time()), zone) + reach
         sure_until = instant(datetime.combine(after, time()), zone) - lead
-        pieces = (piece for form in schedule.forms for piece in _intervals(schedule, form, first, after))
-        found = [(begin, finish) for begin, finish in _merged(pieces) if begin < end and start < finish]
+        pieces = _intervals(schedule, first, after)
+        found = [(begin, finish) for begin, finish in merged(pieces) if begin < end and start < finish]
         if not found or (sure_from < found[0][0] and found[-1][1] < sure_until):
             break
     return tuple(
@@ -178,142 +169,11 @@ def compile_windows(schedule: Windows, start: datetime, end: datetime) -> tuple[
     )
 
 
-def instant(local: datetime, zone: ZoneInfo) -> datetime:
-    """The first instant, in UTC, at which the zone's clock shows a naive local time or a later one."""
-    first = local.replace(tzinfo=zone, fold=0)
-    before, after = _offset(first), _offset(first.replace(fold=1))
-    if before >= after:  # an ordinary time, or the first of two: PEP 495
-        return (local - before).replace(tzinfo=UTC)
-    # Skipped: the clock jumps somewhere between the two readings of such a time.
-    earliest = (local - after).replace(microsecond=0, tzinfo=UTC)
-    seconds = range(int((after - before).total_seconds()))
-    jumped = bisect_right(
-        seconds,
-        before,
-        key=lambda second: _offset((earliest + timedelta(seconds=second)).astimezone(zone)),
-    )
-    return earliest + timedelta(seconds=jumped)
-
-
-def _offset(at: datetime) -> timedelta:
-    offset = at.utcoffset()
-    assert offset is not None  # noqa: S101  ZoneInfo gives every date time an offset
-    return offset
-
-
-def _intervals(schedule: Windows, form: WindowForm, first: date, after: date) -> Iterator[Interval]:
-    """The UTC intervals of the windows that belong to the local dates in [first, after)."""
-    zone = ZoneInfo(schedule.timezone)
-    match form:
-        case DaysWindow():
-            return _placed(_counted(schedule, _of_days(form, first, after)), zone)
-        case CronPair():
-            return _placed(_counted(schedule, _of_pair(form, first, after)), zone)
-        case CronFor():
-            return _of_length(schedule, form, first, after)
-        case SessionWindow():
-            return _of_sessions(schedule, form, first, after)
-    assert_never(form)
-
-
-def _reach(form: WindowForm) -> timedelta:
-    """No interval of the form ends later than so long after the last midnight of its date."""
-    match form:
-        case CronFor():
-            return _length(form)
-        case DaysWindow() | CronPair():
-            return 2 * DAY  # a day by the wall is at most two, where a zone repeats a date
-        case SessionWindow():
-            return 4 * DAY  # the calendar's date may be another than the schedule's; half a day of offset
-    assert_never(form)
-
-
-def _lead(form: WindowForm) -> timedelta:
-    """No interval of the form starts sooner than so long before the first midnight of its date."""
-    return 2 * DAY if isinstance(form, SessionWindow) else timedelta()
-
-
-def _counted(schedule: Windows, local: Iterable[Interval]) -> Iterator[Interval]:
-    """The local intervals that the schedule's calendar lets count."""
-    zone = ZoneInfo(schedule.timezone)
-    return (piece for piece in local if _counts(schedule, piece[0], zone))
-
-
-def _counts(schedule: Windows, start: datetime, zone: ZoneInfo) -> bool:
-    """Whether a window that starts at a local time does so on a day with a session."""
-    calendar = schedule.calendar
-    if calendar is None:
-        return True
-    day = instant(start, zone).astimezone(ZoneInfo(calendar.timezone)).date()
-    return any(_is_wanted(schedule, session) for session in calendar.sessions(day))
-
-
-def _is_wanted(schedule: Windows, session: Session) -> bool:
-    return not session.special or schedule.special_sessions is SpecialSessions.RUN
-
-
-def _placed(local: Iterable[Interval], zone: ZoneInfo) -> Iterator[Interval]:
-    """Local intervals in UTC; merged before, which is the same and spares mapping a chain's joints."""
-    return ((instant(start, zone), instant(end, zone)) for start, end in _merged(local))
-
-
-def _of_days(form: DaysWindow, first: date, after: date) -> Iterator[Interval]:
-    lasts = timedelta() if form.start < form.end else DAY
+def _intervals(schedule: Windows, first: date, after: date) -> Iterator[Interval]:
+    """The UTC intervals of the windows that belong to the dates in [first, after)."""
     for day in map(date.fromordinal, range(first.toordinal(), after.toordinal())):
-        if day.weekday() in form.days:
-            yield datetime.combine(day, form.start), datetime.combine(day + lasts, form.end)
-
-
-def _of_pair(form: CronPair, first: date, after: date) -> Iterator[Interval]:
-    begin, end = datetime.combine(first, time()), datetime.combine(after, time())
-    stops = [*firings(form.stop, begin, end + CRON_PAIR_CAP), end + CRON_PAIR_CAP]
-    for start in firings(form.start, begin, end):
-        yield start, min(stops[bisect_right(stops, start)], start + CRON_PAIR_CAP)
-
-
-def _of_length(schedule: Windows, form: CronFor, first: date, after: date) -> Iterator[Interval]:
-    zone = ZoneInfo(schedule.timezone)
-    begin, end = datetime.combine(first, time()), datetime.combine(after, time())
-    for local in firings(form.start, begin, end):
-        if _counts(schedule, local, zone):
-            start = instant(local, zone)
-            yield start, start + _length(form)
-
-
-def _of_sessions(schedule: Windows, form: SessionWindow, first: date, after: date) -> Iterator[Interval]:
-    """Of the calendar's dates; where an offset leaves nothing of a session, none."""
-    calendar = schedule.calendar
-    if calendar is None:
-        return
-    zone = ZoneInfo(calendar.timezone)
-    for day in map(date.fromordinal, range(first.toordinal(), after.toordinal())):
-        for session in calendar.sessions(day):
-            if _is_wanted(schedule, session):
-                yield _edge(session, form.start, zone), _edge(session, form.end, zone)
-
-
-def _edge(session: Session, at: SessionTime, zone: ZoneInfo) -> datetime:
-    side = session.start if at.edge is Edge.OPEN else session.end
-    return instant(side, zone) + timedelta(microseconds=at.offset_ns // MICROSECOND)
-
-
-def _length(form: CronFor) -> timedelta:
-    return timedelta(microseconds=form.length_ns // MICROSECOND)
-
-
-def _merged(pieces: Iterable[Interval]) -> Iterator[Interval]:
-    """The union of intervals, in order, without the empty ones."""
-    whole: Interval | None = None
-    for start, end in sorted(piece for piece in pieces if piece[0] < piece[1]):
-        if whole is None:
-            whole = (start, end)
-        elif start <= whole[1]:
-            whole = (whole[0], max(whole[1], end))
-        else:
-            yield whole
-            whole = (start, end)
-    if whole is not None:
-        yield whole
+        for form in schedule.forms:
+            yield from spans.intervals(schedule, form, day)
 
 
 def describe(schedule: Always | Manual | Windows) -> str:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from stratvisor.spec import HOUR, MINUTE, SECOND, Always, CronFor, CronPair, DaysWindow, Manual, WindowForm
 from stratvisor.spec import Windows as Schedule
+from stratvisor.wallclock import instant
 from stratvisor.windows import (
     ALWAYS,
     Position,
     Window,
     compile_windows,
     describe,
-    instant,
     position,
     upcoming,
 )

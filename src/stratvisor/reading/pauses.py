@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, assert_never
 
 from stratvisor.cron import firings
+from stratvisor.spans import CRON_PAIR_CAP
 from stratvisor.spec import (
     MICROSECOND,
     CronFor,
@@ -22,7 +23,6 @@ from stratvisor.spec import (
     WindowForm,
     Windows,
 )
-from stratvisor.windows import CRON_PAIR_CAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
