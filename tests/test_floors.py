@@ -13,7 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "stratvisor"
 FLOORS: dict[str, int] = {}
 for _floor, _names in enumerate(
     (
-        "spec calendar state machine cron wallclock spans windows jobs timetable timeline why view wording",
+        """spec calendar state machine cron wallclock spans windows jobs timetable lookahead clock_changes
+        calendar_ends timeline why view wording""",
         "config almanac settings schema reading.*",
         """ports clock tasks runner.* shim.* store kept last_good history history_db history_rows
         logs watch quiet usage provenance""",

@@ -108,6 +108,10 @@ class Reader:
         found = self._read_strategies(home, settings, last_good, calendars)
         return replace(found, problems=(*calendars.problems, *found.problems), almanac=calendars)
 
+    def problem(self, strategy: str, path: str, message: str) -> Problem:
+        """One that was found later in a good file of the last reading; the key of the path was given."""
+        return draft.problem(self._drafts[strategy].draft, path, message)
+
     def _read_strategies(
         self, home: Path, settings: Settings, last_good: Mapping[str, Spec], calendars: Almanac
     ) -> Config:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stratvisor import config, machine, settings, view
+from stratvisor.calendar_ends import CalendarEnds
 from stratvisor.clock import pause
 from stratvisor.provenance import script_sha256
 from stratvisor.quiet import Quiet, git_is_busy
@@ -64,6 +65,7 @@ class Reloader:
         self._clock = clock
         self._tasks = tasks
         self._reader = config.Reader(last_good.calendars())
+        self._calendar_ends = CalendarEnds()
         self._quiet = Quiet()
         self._timer: asyncio.TimerHandle | None = None
         self._reading = asyncio.Lock()
@@ -123,6 +125,7 @@ class Reloader:
                 changed |= self._apply(read)
                 await asyncio.to_thread(self._last_good.keep, read)
             self._show_problems()
+            self._warn_of_calendars()
             await self._check_stale()
             if changed or by is not None:
                 log.info("reload by %s: %s", by or "the watcher", _told(plan))
@@ -154,6 +157,7 @@ class Reloader:
             gone = self.refused is None and name not in read.bad
             self._supervisor.adopt(spec, replace(kept.get(name, State()), removed=gone))
         self._show_problems()
+        self._warn_of_calendars()
         self._tasks.spawn(asyncio.to_thread(self._last_good.keep, read), "keep good config")
 
     async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
@@ -240,6 +244,12 @@ class Reloader:
             for problem in read.problems:
                 log.warning("%s", problem)
         return changed
+
+    def _warn_of_calendars(self) -> None:
+        """Of those in force that end soon; asked with every reading, it speaks once a day."""
+        schedules = [entry.spec.schedule for entry in self._supervisor.entries.values()]
+        for sentence in self._calendar_ends.to_say(schedules, self._clock.now().wall):
+            log.warning("%s", sentence)
 
     async def _check_stale(self) -> None:
         """Whether a live run's script is still what it began with. Looked at only where the file changed."""

@@ -10,10 +10,15 @@ from stratvisor.cli.failure import FAILED
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
+    from datetime import datetime
 
     from stratvisor.cli.verbs import Verbs
-    from stratvisor.config import Config
+    from stratvisor.config import Config, Reader
     from stratvisor.spec import Problem
+
+MOST_NAMED = 5
+"""Strategies that share a note and are named in it."""
 
 
 def add(verbs: Verbs) -> None:
@@ -22,7 +27,8 @@ def add(verbs: Verbs) -> None:
         "check",
         _check,
         does="read all config files and print every problem in them",
-        more="Needs no daemon and changes nothing. Exit code 1 where there is a problem.",
+        more="Also looks at what the next 400 days have in store. Needs no daemon and changes nothing. Exit "
+        "code 1 where there is a problem; warnings and notes are none.",
         examples=("check", "check --home ~/trading && git push"),
     )
     verb = verbs.add(
@@ -42,17 +48,21 @@ def add(verbs: Verbs) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     from stratvisor import config, settings  # noqa: PLC0415  YAML: no client may load it
+    from stratvisor.clock import SystemClock  # noqa: PLC0415
 
     place = home.find(arguments.home)
+    now = SystemClock().now().wall
     daemon, problems = settings.read(place)
-    found = config.read(place, daemon, {})
-    problems += found.problems
-    warnings, ended = _ends_of_calendars(found)
-    problems += ended
+    reader = config.Reader()
+    found = reader.read(place, daemon, {})
+    warnings, ended = _ends_of_calendars(found, reader, now)
+    problems = tuple(dict.fromkeys((*problems, *found.problems, *ended, *_unstopped(found, reader, now))))
     for problem in problems:
         print(problem)
     for warning in warnings:
         print(f"warning: {warning}")
+    for note in _notes(found, now):
+        print(f"note: {note}")
     files = len({problem.file for problem in problems})
     if problems:
         print(f"{_counted(len(problems), 'problem')} in {_counted(files, 'file')}")
@@ -61,14 +71,12 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _ends_of_calendars(found: Config) -> tuple[list[str], tuple[Problem, ...]]:
+def _ends_of_calendars(found: Config, reader: Reader, now: datetime) -> tuple[list[str], list[Problem]]:
     """A warning of each calendar in use that ends soon; a problem of each strategy that it starts no more."""
     from stratvisor import why  # noqa: PLC0415
-    from stratvisor.clock import SystemClock  # noqa: PLC0415
-    from stratvisor.spec import Problem, Timed  # noqa: PLC0415
+    from stratvisor.spec import Timed  # noqa: PLC0415
     from stratvisor.timetable import position  # noqa: PLC0415
 
-    now = SystemClock().now().wall
     warnings: set[str] = set()
     ended: list[Problem] = []
     for strategy, spec in found.strategies.items():
@@ -79,9 +87,35 @@ def _ends_of_calendars(found: Config) -> tuple[list[str], tuple[Problem, ...]]:
         if place.inside or place.next:
             warnings.add(why.calendar_end(calendar))
         else:
-            text = why.calendar_end(calendar)
-            ended.append(Problem(f"conf.d/{strategy}.yaml", 1, 1, "schedule.calendar", text))
-    return sorted(warnings), tuple(ended)
+            ended.append(reader.problem(strategy, "schedule.calendar", why.calendar_end(calendar)))
+    return sorted(warnings), ended
+
+
+def _unstopped(found: Config, reader: Reader, now: datetime) -> Iterator[Problem]:
+    """A problem of each cron pair some of whose starts have no stop."""
+    from stratvisor import lookahead  # noqa: PLC0415
+
+    for strategy, spec in found.strategies.items():
+        for pair in lookahead.unstopped(spec.schedule, now):
+            more = f", nor of {pair.more} more" if pair.more else ""
+            message = (
+                f"does not fire within 24h of the start on {pair.start}{more}, so that the window ends "
+                "after 24h; give each start a stop, or write 'for' instead of 'stop'"
+            )
+            yield reader.problem(strategy, f"schedule.windows[{pair.form}].stop", message)
+
+
+def _notes(found: Config, now: datetime) -> Iterator[str]:
+    """What else the coming days bring; strategies to which the same applies share a line."""
+    from stratvisor import lookahead  # noqa: PLC0415
+
+    concerned: dict[str, list[str]] = {}
+    for strategy, spec in found.strategies.items():
+        for note in lookahead.notes(spec.schedule, now):
+            concerned.setdefault(note, []).append(strategy)
+    for note, strategies in concerned.items():
+        more = f" and {len(strategies) - MOST_NAMED} more" if len(strategies) > MOST_NAMED else ""
+        yield f"{', '.join(strategies[:MOST_NAMED])}{more}: {note}"
 
 
 def _schema(arguments: argparse.Namespace) -> int:

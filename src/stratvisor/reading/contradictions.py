@@ -78,6 +78,12 @@ def _note_special_sessions(facts: Facts, at: At) -> None:
         special.problem(special.place.key, "has no effect without 'calendar'; add one")
 
 
+def note_gaps(facts: Facts, schedule: Timed, at: At) -> None:
+    """Note a stop that does not fit between two windows of a schedule whose calendar is known by now."""
+    if at.key("stop").sound:
+        _check_gap(Stop(**facts.of(Stop)), schedule, at)
+
+
 def _overruled(at: At, place: Place, by: Place) -> bool:
     """Whether a key of [defaults] merely gives way to one of the strategy's own file."""
     return place.key.file == at.findings.laid_under != by.key.file
@@ -150,7 +156,11 @@ def _rounded(length_ns: float) -> str:
 def _check_stop(stop: Stop, schedule: Schedule, at: At) -> None:
     if stop.total_ns > DAY:
         _refuse(at, ("stop.timeout", "stop.signals"), "all signals together may take a day at most")
-        return
+    elif not isinstance(schedule, Windows) or schedule.calendar is None:
+        _check_gap(stop, schedule, at)
+
+
+def _check_gap(stop: Stop, schedule: Schedule, at: At) -> None:
     gap_ns = pauses.shortest_ns(schedule)
     if gap_ns is not None and stop.total_ns > gap_ns:
         message = (

@@ -49,12 +49,21 @@ def read(text: bytes, file: str, defaults: Mapping | None) -> Draft:
 
 def finish(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) -> Spec | tuple[Problem, ...]:
     """The strategy, or all that is wrong with it, in the order of its lines."""
-    findings = replace(drafted.findings, problems=list(drafted.findings.problems))
+    findings = replace(
+        drafted.findings, problems=list(drafted.findings.problems), bad=set(drafted.findings.bad)
+    )
     variables = surroundings.note(drafted.facts, At(findings), settings.home)
-    _note_calendar(drafted.facts, At(findings), almanac)
+    _note_calendar(drafted.facts, At(findings), settings, almanac)
     if findings.problems:
         return findings.in_order()
     return _spec(strategy, drafted.facts, variables, settings, almanac)
+
+
+def problem(drafted: Draft, path: str, message: str) -> Problem:
+    """One that is found later, at the value of a key that was given."""
+    findings = Findings(drafted.findings.laid_under)
+    At(findings, path).problem(drafted.findings.places[path].value, message)
+    return findings.problems[0]
 
 
 def recall(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) -> Spec | None:
@@ -69,23 +78,32 @@ def recall(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) 
     return _spec(strategy, drafted.facts, variables, settings, almanac)
 
 
-def _note_calendar(facts: Facts, at: At, almanac: Almanac) -> None:
+def _note_calendar(facts: Facts, at: At, settings: Settings, almanac: Almanac) -> None:
     schedule = facts.get(Spec, "schedule")
-    if isinstance(schedule, Timed) and schedule.calendar:
-        name = schedule.calendar.name
-        place = at.key("schedule").key("calendar").place
-        if place and name not in almanac.calendars:
-            at.key("schedule").key("calendar").problem(place.value, almanac.why_unknown(name))
+    if not isinstance(schedule, Timed) or schedule.calendar is None:
+        return
+    here = at.key("schedule").key("calendar")
+    name = schedule.calendar.name
+    if name in almanac.calendars:
+        contradictions.note_gaps(facts, _whole(schedule, settings, almanac), at)
+    elif here.place:
+        here.problem(here.place.value, almanac.why_unknown(name))
+
+
+def _whole(schedule: Timed, settings: Settings, almanac: Almanac) -> Timed:
+    """The schedule with its time zone and its calendar; one that is not known keeps its name alone."""
+    zone = settings.timezone if schedule.timezone == UNSAID else schedule.timezone
+    named = schedule.calendar
+    calendar = named and almanac.calendars.get(named.name, named)
+    return replace(schedule, timezone=zone, calendar=calendar)
 
 
 def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings, almanac: Almanac) -> Spec:
     own: dict[str, Any] = {"title": strategy, "timezone": settings.timezone} | facts.of(Spec)
     schedule = own.get("schedule")
     if isinstance(schedule, Timed):
-        zone = settings.timezone if schedule.timezone == UNSAID else schedule.timezone
-        named = schedule.calendar
-        calendar = named and almanac.calendars.get(named.name, named)
-        own |= {"schedule": replace(schedule, timezone=zone, calendar=calendar), "timezone": zone}
+        whole = _whole(schedule, settings, almanac)
+        own |= {"schedule": whole, "timezone": whole.timezone}
     return Spec(
         id=strategy,
         process=_process(facts, variables),

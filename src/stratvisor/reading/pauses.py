@@ -1,76 +1,56 @@
 """How long the shortest pause between two windows is, by the wall clock, for checking a stop timeout.
 
-Looks at two weeks, in which whatever recurs weekly meets its successor, and at one more before them for
-what reaches into them; at no time zone, because a clock that is set moves two neighbours alike, but for
-the one night in which it is.
+Looks at two weeks, in which whatever recurs weekly meets its successor; by a calendar also at those around
+each day that differs and each new regular session, but at no special session, for those are rare. At no
+time zone where there is but one, because a clock that is set moves two neighbours alike, but for the one
+night in which it is. And never at what day it is today: no file becomes bad by the passing of time.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, assert_never
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
 
-from stratvisor.cron import firings
-from stratvisor.spans import CRON_PAIR_CAP
-from stratvisor.spec import (
-    MICROSECOND,
-    CronFor,
-    CronPair,
-    DaysWindow,
-    Schedule,
-    SessionWindow,
-    WindowForm,
-    Windows,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from stratvisor.calendar import FOR_EVER, Calendar
+from stratvisor.spec import MICROSECOND, Schedule, SpecialSessions, Windows
+from stratvisor.windows import compile_windows
 
 DAY = timedelta(days=1)
-BEGIN = datetime(2024, 1, 1)  # noqa: DTZ001  a wall clock's Monday
-COUNTED_FROM = BEGIN + 8 * DAY
-END = COUNTED_FROM + 14 * DAY
-
-Interval = tuple[datetime, datetime]
+ANY_DAY = date(2024, 1, 9)
+LOOKED_AT = 14 * DAY
 
 
+@lru_cache(maxsize=4096)
 def shortest_ns(schedule: Schedule) -> int | None:
-    """The shortest pause of a week; None: there is none."""
+    """The shortest pause; None: there is none. Read anew each time, a file brings the same schedule again."""
     if not isinstance(schedule, Windows):
         return None
-    pieces = sorted(piece for form in schedule.forms for piece in _pieces(form))
-    pauses = []
-    until = pieces[0][1] if pieces else END
-    for start, end in pieces:
-        if COUNTED_FROM <= until < start:
-            pauses.append(start - until)
-        until = max(until, end)
+    regular = _by_the_wall(replace(schedule, special_sessions=SpecialSessions.SKIP))
+    pauses = [pause for day in _begins(regular.calendar) for pause in _pauses(regular, day)]
     return min(pauses) // timedelta(microseconds=1) * MICROSECOND if pauses else None
 
 
-def _pieces(form: WindowForm) -> Iterator[Interval]:
-    match form:
-        case DaysWindow():
-            return _of_days(form)
-        case CronPair():
-            return _of_pair(form)
-        case CronFor():
-            length = timedelta(microseconds=form.length_ns // MICROSECOND)
-            return ((start, start + length) for start in firings(form.start, BEGIN, END))
-        case SessionWindow():
-            return iter(())  # between sessions lies what their calendar says, which is not read here
-    assert_never(form)
+def _by_the_wall(schedule: Windows) -> Windows:
+    """The schedule where nobody sets a clock, unless it has two of them; its calendar is known for ever."""
+    calendar = schedule.calendar
+    if calendar is None:
+        return replace(schedule, timezone="UTC")
+    calendar = replace(calendar, known_until=FOR_EVER)
+    if calendar.timezone != schedule.timezone:
+        return replace(schedule, calendar=calendar)
+    return replace(schedule, timezone="UTC", calendar=replace(calendar, timezone="UTC"))
 
 
-def _of_days(form: DaysWindow) -> Iterator[Interval]:
-    lasts = timedelta() if form.start < form.end else DAY
-    for day in map(date.fromordinal, range(BEGIN.toordinal(), END.toordinal())):
-        if day.weekday() in form.days:
-            yield datetime.combine(day, form.start), datetime.combine(day, form.end) + lasts
+def _begins(calendar: Calendar | None) -> set[date]:
+    """The days from which on two weeks are looked at."""
+    differ = [day.date for day in calendar.days if day.hours] if calendar else []
+    since = [rule.since for rule in calendar.regular if rule.since] if calendar else []
+    return {ANY_DAY, *(day - DAY for day in [*differ, *since])}
 
 
-def _of_pair(form: CronPair) -> Iterator[Interval]:
-    stops = [*firings(form.stop, BEGIN, END + CRON_PAIR_CAP), END + CRON_PAIR_CAP]
-    for start in firings(form.start, BEGIN, END):
-        yield start, min(stops[bisect_right(stops, start)], start + CRON_PAIR_CAP)
+def _pauses(schedule: Windows, day: date) -> list[timedelta]:
+    begin = datetime.combine(day, time(), UTC)
+    windows = compile_windows(schedule, begin, begin + LOOKED_AT)
+    return [later.start - earlier.end for earlier, later in pairwise(windows)]
