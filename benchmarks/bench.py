@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import compiling
 import crowding
 import flooding
 import hosting
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Lab], None]] = {
     "orphan": orphaning.measure,
     "host": hosting.measure,
     "log": flooding.measure,
+    "schedule": compiling.measure,
 }
 
 

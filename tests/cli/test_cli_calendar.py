@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from fake_daemon import run_cli
 
+from stratvisor import config
 from stratvisor.cli import main
 from stratvisor.clock import SystemClock
+from stratvisor.settings import Settings
+from stratvisor.spec import Spec
 from stratvisor.state import Now
 
 BY_NSE = "command: [sh]\nschedule: {calendar: NSE, windows: [{session: {}}]}\n"
@@ -100,8 +103,62 @@ def test_check_warns_before_the_end_and_refuses_after_it(
 
     for name in ("ema", "orb"):
         (place / "conf.d" / f"{name}.yaml").write_text(BY_NSE)
-    assert checked("2026-11-23") == (0, ["no problems in 2 strategies"])
+    note = "note: ema, orb: NSE is known until Thu 31 Dec 2026: nothing starts from Fri 1 Jan 2027 on"
+    assert checked("2025-11-20") == (0, ["no problems in 2 strategies"])
+    assert checked("2026-11-23") == (0, [note, "no problems in 2 strategies"])
     assert checked("2026-12-15") == (0, [f"warning: {ENDS}", "no problems in 2 strategies"])
     code, lines = checked("2027-01-01")
     assert code == 1
-    assert lines[0] == f"conf.d/ema.yaml:1:1: schedule.calendar: {ENDS}"
+    assert lines[0] == f"conf.d/ema.yaml:2:22: schedule.calendar: {ENDS}"
+
+
+def test_check_names_the_place_of_a_cron_pair_without_its_stop(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on("2026-11-23", monkeypatch)
+    pair = '{start: "15 9 * * *", stop: "30 15 * * mon-fri"}'
+    (place / "conf.d" / "ema.yaml").write_text(f"command: [sh]\nschedule: {{windows: [{pair}]}}\n")
+    assert main.main(["--home", str(place), "check"]) == 1
+    problem, count = capsys.readouterr().out.splitlines()
+    assert problem == (
+        "conf.d/ema.yaml:2:50: schedule.windows[0].stop: does not fire within 24h of the start on "
+        "Sat 28 Nov 09:15, nor of 113 more, so that the window ends after 24h; give each start a stop, or "
+        "write 'for' instead of 'stop'"
+    )
+    assert count == "1 problem in 1 file"
+
+
+def test_a_pair_of_defaults_is_told_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on("2026-11-23", monkeypatch)
+    (place / "stratvisor.toml").write_text(
+        '[defaults.schedule]\nwindows = [{start = "0 9 * * mon", stop = "0 9 * * wed"}]\n'
+    )
+    for name in ("ema", "orb"):
+        (place / "conf.d" / f"{name}.yaml").write_text("command: [sh]\n")
+    assert main.main(["--home", str(place), "check"]) == 1
+    problem, count = capsys.readouterr().out.splitlines()
+    assert problem.startswith("stratvisor.toml:2:1: defaults.schedule.windows[0].stop: does not fire")
+    assert count == "1 problem in 1 file"
+
+
+def test_notes_are_no_problems_and_name_few_of_many(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    on("2026-01-02", monkeypatch)
+    night = "schedule: {timezone: America/New_York, start: 02:30, stop: 04:00}\n"
+    for number in range(7):
+        (place / "conf.d" / f"s{number}.yaml").write_text(f"command: [sh]\n{night}")
+    assert main.main(["--home", str(place), "check"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "note: s0, s1, s2, s3, s4 and 2 more: starts at 03:00 instead of 02:30 on Sun 8 Mar",
+        "no problems in 7 strategies",
+    ]
+
+
+def test_a_file_is_as_good_as_ever_whatever_day_it_is(place: Path) -> None:
+    """What is only found by looking ahead keeps no daemon from reading a file."""
+    pair = '{start: "15 9 * * *", stop: "30 15 * * mon-fri"}'
+    text = f"command: [sh]\nschedule: {{windows: [{pair}]}}\n".encode()
+    assert isinstance(config.parse("ema", text, "conf.d/ema.yaml", Settings(place)), Spec)

@@ -158,6 +158,27 @@ def test_a_holiday_acts_without_a_restart_of_anything(host: Instance) -> None:
     assert (host.daemon.poll(), host.daemon.pid, host.pid("other")) == (None, daemon, other)
 
 
+def test_the_log_warns_once_of_a_calendar_that_ends_soon_and_again_when_it_changes(host: Instance) -> None:
+    ends = datetime.now(UTC).date() + timedelta(days=9)  # noqa: TID251  the daemon asks the same clock
+    text = ROUND_THE_CLOCK.replace("none", str(ends))
+    (host.home / "calendars").mkdir()
+    (host.home / "calendars" / "CLOCK.yaml").write_text(text)
+    host.write("ema", "steady", text=BY_CALENDAR)
+    host.write("orb", "steady", text=BY_CALENDAR)
+    host.up()
+
+    def warned() -> int:
+        lines = (host.home / "log" / "stratvisor.log").read_text().splitlines()
+        return sum("WARNING CLOCK is known until" in line for line in lines)
+
+    assert warned() == 1
+    host.post("reload")
+    assert warned() == 1
+    (host.home / "calendars" / "CLOCK.yaml").write_text(text + f"closed: {{{ends}: Closed}}\n")
+    host.post("reload")
+    assert warned() == 2
+
+
 def test_a_bad_calendar_harms_nobody_while_its_last_good_version_is_known(host: Instance) -> None:
     (host.home / "calendars").mkdir()
     path = host.home / "calendars" / "CLOCK.yaml"

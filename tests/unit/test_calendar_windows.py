@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from market_2026 import EXCHANGES, expected
 from spec_files import CALENDARS, FORMS, SESSIONS, ZONES
 
 from stratvisor import almanac
@@ -94,6 +95,33 @@ def test_crypto_never_ends() -> None:
 def test_nor_does_it_where_offsets_move_the_joints() -> None:
     moved = SessionWindow(SessionTime(Edge.OPEN, -12 * HOUR), SessionTime(Edge.CLOSE, -12 * HOUR))
     assert position(of("CRYPTO", moved), datetime(2026, 11, 8, tzinfo=UTC)).inside == ALWAYS
+
+
+# The whole of 2026, each session: laid out from the table by hand, half past five before UTC all year.
+
+
+@pytest.mark.parametrize("special", ["run", "skip"])
+@pytest.mark.parametrize("name", [name for name in EXCHANGES if name != "CRYPTO"])
+def test_the_timeline_of_2026(name: str, special: str) -> None:
+    golden = []
+    for day in (date(2026, 1, 1) + count * A_DAY for count in range(365)):
+        hours = expected(name, day)
+        if hours and (special == "run" or not hours.endswith("*")):
+            begin, end = (time.fromisoformat(side) for side in hours.strip("*").split("-"))
+            last = day + (A_DAY if end <= begin else 0 * A_DAY)
+            golden.append(Window(in_kolkata(day, begin), in_kolkata(last, end)))
+    start = datetime(2025, 12, 31, 18, 30, tzinfo=UTC)
+    assert len(golden) > 230
+    assert compile_windows(of(name, special=special), start, start + 365 * A_DAY) == tuple(golden)
+
+
+def in_kolkata(day: date, at: time) -> datetime:
+    return datetime.combine(day, at, UTC) - timedelta(hours=5, minutes=30)
+
+
+def test_the_timeline_of_what_never_closes() -> None:
+    start = datetime(2025, 12, 31, 18, 30, tzinfo=UTC)
+    assert compile_windows(of("CRYPTO"), start, start + 365 * A_DAY) == (ALWAYS,)
 
 
 # Sides and offsets.

@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+
 import pytest
-from filing import RUN, problems_of, spec_of
+from filing import NOWHERE, RUN, problems_of, spec_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stratvisor.almanac import Almanac
+from stratvisor.calendar import Calendar, Hours, Regular
 from stratvisor.machine import backoff_ns
+from stratvisor.reading import draft
 from stratvisor.reading.contradictions import _least_ns
+from stratvisor.settings import Settings
 from stratvisor.spec import SECOND, GiveUp, Process, Restart, Spec
 
 NO_EFFECT = "has no effect with 'when: never'; remove it"
@@ -132,6 +138,38 @@ def test_a_gap_too_short_for_the_default_timeout_is_the_schedules_problem() -> N
     assert problem.startswith(
         "2:11: schedule: a stop may take 10s, but the next window begins 5s after one ends"
     )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "stop", "refused"),
+    [
+        ("{calendar: MCX, windows: [{session: {}}]}", "9h", None),
+        ("{calendar: MCX, windows: [{session: {}}]}", "10h", "3:17: stop.timeout: a stop may take 10h, but the next window begins 545m after one ends; shorten the timeout or widen the gap"),
+        ("{calendar: NSE, windows: [{session: {}}, {from: 15:35, to: 16:00}]}", "6m", "3:17: stop.timeout: a stop may take 6m, but the next window begins 5m after one ends; shorten the timeout or widen the gap"),
+        ("{calendar: NSE, windows: [{from: 09:00, to: 09:16}, {from: 09:20, to: 10:00}, {session: {}}]}", "6m", None),
+        ("{calendar: NSE, windows: [{days: sun, from: 09:00, to: 09:16}, {days: sun, from: 09:20, to: 10:00}]}", "6m", None),
+        ("{calendar: CRYPTO, windows: [{session: {}}]}", "1d", None),
+        ("{calendar: NSE, windows: [{session: {}}, {from: 15:35, to: 16:00}]}", "6", "3:17: stop.timeout: has no unit; write 6s"),
+        ("{calendar: TOKYO, windows: [{from: 15:35, to: 15:34}]}", "6m", "2:22: schedule.calendar: no calendar 'TOKYO'; there are BCD, BFO, BSE, CDS, CRYPTO, MCX, NFO, NSE"),
+    ],
+)  # fmt: skip
+def test_a_stop_fits_between_two_sessions(schedule: str, stop: str, refused: str | None) -> None:
+    found = problems_of(f"{RUN}schedule: {schedule}\nstop: {{timeout: {stop}}}\n")
+    assert found == ([] if refused is None else [refused])
+
+
+def test_a_calendar_that_is_mended_and_spoilt_again_is_judged_each_time() -> None:
+    """The reader keeps what it made of a text: what a calendar brings must not stay with it."""
+    text = f"{RUN}schedule: {{calendar: X, windows: [{{session: {{}}}}]}}\nstop: {{timeout: 1h}}\n"
+    drafted = draft.read(text.encode(), "conf.d/x.yaml", None)
+
+    def found(gap_end: int) -> bool:
+        halves = [Hours(time(9), time(12)), Hours(time(12, gap_end), time(16))]
+        regular = tuple(Regular(frozenset(range(5)), hours) for hours in halves)
+        calendar = Calendar("X", "UTC", regular, known_until=date(2026, 12, 31))
+        return isinstance(draft.finish("x", drafted, Settings(NOWHERE), Almanac({"X": calendar})), Spec)
+
+    assert [found(5), found(0), found(5), found(59), found(0)] == [False, True, False, False, True]
 
 
 def test_a_part_with_other_problems_is_not_judged() -> None:

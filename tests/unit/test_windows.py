@@ -1,16 +1,27 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from croniter import croniter  # type: ignore[import-untyped]  # the oracle
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from minutes import (
+    A_DAY,
+    A_MINUTE,
+    CHANGES,
+    FORMS,
+    KOLKATA,
+    LONDON,
+    LORD_HOWE,
+    NEW_YORK,
+    minutes_of,
+    schedules,
+    wanted_minutes,
+)
 
-from stratvisor.spec import HOUR, MINUTE, SECOND, Always, CronFor, CronPair, DaysWindow, Manual, WindowForm
+from stratvisor.spec import HOUR, MINUTE, Always, CronFor, CronPair, DaysWindow, Manual, WindowForm
 from stratvisor.spec import Windows as Schedule
 from stratvisor.wallclock import instant
 from stratvisor.windows import (
@@ -25,9 +36,6 @@ from stratvisor.windows import (
 
 DAILY = frozenset(range(7))
 WEEK = frozenset(range(5))
-KOLKATA, NEW_YORK, LONDON = "Asia/Kolkata", "America/New_York", "Europe/London"
-LORD_HOWE = "Australia/Lord_Howe"
-"""Its summer time is half an hour."""
 
 
 def days(start: str, end: str, on: frozenset[int] = DAILY) -> DaysWindow:
@@ -46,102 +54,34 @@ def seen(schedule: Schedule, start: str, end: str) -> list[str]:
 
 
 # --- against an oracle, minute by minute -------------------------------------------------------------
-#
-# It walks through UTC a minute at a time, keeps the latest time that the local clock has shown, and
-# compares that with the bounds as written: a skipped bound is passed when the clock jumps, and while
-# the clock repeats itself nothing is passed again.
 
-CHANGES = [
-    (NEW_YORK, date(2026, 3, 8)),
-    (NEW_YORK, date(2026, 11, 1)),
-    (LONDON, date(2026, 3, 29)),
-    (LONDON, date(2026, 10, 25)),
-    (LORD_HOWE, date(2026, 4, 5)),
-    (LORD_HOWE, date(2026, 10, 4)),
-    (KOLKATA, date(2026, 11, 22)),
-]
-A_MINUTE = timedelta(minutes=1)
-A_DAY = timedelta(days=1)
+SPRING, FALL, HOWE_SPRING, HOWE_FALL = (CHANGES[index] for index in (0, 1, 5, 4))
 
 
-@lru_cache
-def clock_around(zone: str, sunday: date) -> list[tuple[datetime, datetime]]:
-    """Each minute from Wednesday to Tuesday: the instant, and the latest local time shown so far."""
-    first = datetime.combine(sunday, time(), UTC) - 4 * A_DAY
-    shown = datetime(1, 1, 1)  # noqa: DTZ001  a local time
-    minutes = []
-    for minute in range(7 * 24 * 60):
-        at = first + minute * A_MINUTE
-        shown = max(shown, at.astimezone(ZoneInfo(zone)).replace(tzinfo=None))
-        minutes.append((at, shown))
-    return minutes
+def at_change(change: tuple[str, date], *forms: WindowForm) -> tuple[date, Schedule]:
+    return change[1], Schedule(change[0], forms)
 
 
-@lru_cache
-def cron_times(line: str, sunday: date) -> list[datetime]:
-    source = croniter(line, datetime.combine(sunday, time()) - 7 * A_DAY)
-    last = datetime.combine(sunday, time()) + 6 * A_DAY
-    return list(takewhile(lambda at: at < last, iter(lambda: source.get_next(datetime), None)))
-
-
-def wanted_minutes(form: WindowForm, zone: str, sunday: date) -> set[datetime]:
-    clock = clock_around(zone, sunday)
-    if isinstance(form, DaysWindow):
-        return {at for at, shown in clock if in_days(form, shown)}
-    if isinstance(form, CronPair):
-        spans = [(start, pair_end(form, start, sunday)) for start in cron_times(form.start, sunday)]
-        return {at for at, shown in clock if any(start <= shown < end for start, end in spans)}
-    assert isinstance(form, CronFor)
-    elapsed = timedelta(seconds=form.length_ns // SECOND)
-    reached = [next((at for at, shown in clock if shown >= s), None) for s in cron_times(form.start, sunday)]
-    return {at for at, _ in clock if any(start and start <= at < start + elapsed for start in reached)}
-
-
-def in_days(form: DaysWindow, shown: datetime) -> bool:
-    today = shown.weekday() in form.days
-    yesterday = (shown.weekday() - 1) % 7 in form.days
-    if form.start < form.end:
-        return today and form.start <= shown.time() < form.end
-    return (today and form.start <= shown.time()) or (yesterday and shown.time() < form.end)
-
-
-def pair_end(form: CronPair, start: datetime, sunday: date) -> datetime:
-    return min([stop for stop in cron_times(form.stop, sunday) if stop > start] + [start + A_DAY])
-
-
-NEAR_THE_CHANGE = st.builds(time, st.sampled_from([0, 0, 1, 1, 2, 2, 3, 4, 9, 23]), st.integers(0, 59))
-LINES = st.builds(
-    "{} {} * * {}".format,
-    st.sampled_from(["0", "15", "30", "45", "59", "*/20"]),
-    st.sampled_from(["0", "1", "2", "3", "1-2", "9", "23", "*"]),
-    st.sampled_from(["*", "0", "fri-sun", "mon-fri"]),
-)
-FORMS = st.one_of(
-    st.builds(DaysWindow, st.frozensets(st.integers(0, 6), min_size=1), NEAR_THE_CHANGE, NEAR_THE_CHANGE),
-    st.builds(CronPair, LINES, LINES),
-    st.builds(CronFor, LINES, st.integers(1, 30 * 60).map(lambda minutes: minutes * MINUTE)),
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.sampled_from(CHANGES), st.lists(FORMS, min_size=1, max_size=3))
-@example((NEW_YORK, date(2026, 3, 8)), [days("02:15", "02:45"), days("02:30", "04:00")])
-@example((NEW_YORK, date(2026, 11, 1)), [days("01:15", "01:45"), days("01:50", "02:00")])
-@example((LORD_HOWE, date(2026, 10, 4)), [CronFor("15 2 * * *", 10 * MINUTE)])
-@example((LORD_HOWE, date(2026, 4, 5)), [CronPair("40 1 * * *", "50 1 * * *")])
-def test_windows_hold_the_minutes_that_the_local_clock_says(
-    change: tuple[str, date], forms: list[WindowForm]
-) -> None:
-    zone, sunday = change
-    schedule = Schedule(zone, tuple(forms))
-    start = datetime.combine(sunday, time(), UTC) - A_DAY  # the oracle has seen what began three days before
-    end = start + 3 * A_DAY
-    wanted = {at for form in forms for at in wanted_minutes(form, zone, sunday) if start <= at < end}
-    windows = compile_windows(schedule, start, end)
-    minutes = [start + minute * A_MINUTE for minute in range(3 * 24 * 60)]
-    assert {at for at in minutes if any(at in window for window in windows)} == wanted
+@settings(deadline=None, max_examples=150)
+@given(schedules())
+@example(at_change(SPRING, days("02:15", "02:45"), days("02:30", "04:00")))
+@example(at_change(FALL, days("01:15", "01:45"), days("01:50", "02:00")))
+@example(at_change(HOWE_SPRING, CronFor("15 2 * * *", 10 * MINUTE)))
+@example(at_change(HOWE_FALL, CronPair("40 1 * * *", "50 1 * * *")))
+@example(at_change(FALL, CronFor("* * * * *", MINUTE)))
+@example(at_change(SPRING, CronFor("* * * * *", 2 * MINUTE)))
+@example(at_change(FALL, CronPair("*/2 * * * *", "1-59/2 * * * *")))
+@example(at_change(FALL, CronPair("* * * * *", "* * * * *")))
+@example(at_change(SPRING, days("00:00", "00:00")))
+def test_windows_hold_the_minutes_that_the_local_clock_says(case: tuple[date, Schedule]) -> None:
+    sunday, schedule = case
+    start = datetime.combine(sunday, time(), UTC) - A_DAY
+    wanted = wanted_minutes(schedule, sunday)
+    windows = compile_windows(schedule, start, start + 3 * A_DAY)
+    assert minutes_of(((window.start, window.end) for window in windows), sunday) == wanted
     assert all(one.end < following.start for one, following in pairwise(windows))
-    assert {at for at in minutes[::7] if position(schedule, at).inside} == wanted & set(minutes[::7])
+    some = [start + minute * A_MINUTE for minute in range(0, 3 * 24 * 60, 7)]
+    assert {at for at in some if position(schedule, at).inside} == wanted & set(some)
 
 
 @settings(deadline=None, max_examples=60)

@@ -156,7 +156,7 @@ def _rounded(length_ns: float) -> str:
 def _check_stop(stop: Stop, schedule: Schedule, at: At) -> None:
     if stop.total_ns > DAY:
         _refuse(at, ("stop.timeout", "stop.signals"), "all signals together may take a day at most")
-    elif not isinstance(schedule, Windows) or schedule.calendar is None:
+    elif not isinstance(schedule, Timed) or schedule.calendar is None:
         _check_gap(stop, schedule, at)
 
 
