@@ -35,7 +35,7 @@ docs: $(DEV_READY) ## write the README's tables of keys from the code
 picture: $(DEV_READY) ## take the README's picture of the page
 	$(BIN)/python docs/picture.py
 
-bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI
+bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI, and with croniter
 	$(BIN)/python benchmarks/bench.py
 
 clean: ## remove what make made; an instance's run/, log/, keys/ and data/ stay

@@ -14,9 +14,9 @@ Rule: what crons disagree about is refused, with what to write instead: seconds,
 `L W # ? H R`, a step on a plain number, a range that is equal or runs backwards, a step that reaches no
 second value, `*/2` in one day field beside a restricted other. So is a line that never fires.
 
-Knows nothing of time zones: local times come in and go out naive. Each date's firings are read off
-three sets that the check of the line has made anyway; no cron library takes part (croniter needs
-36 us a firing and 50 ms to import, and the tests ask it whether we are right).
+Knows nothing of time zones: dates and times are local. Whether a line fires on a date, and when, is read
+off the sets that the check of the line has made anyway; no cron library takes part (croniter needs 36 us
+a firing and 50 ms to import, and the tests ask it whether we are right).
 """
 
 from __future__ import annotations
@@ -24,12 +24,8 @@ from __future__ import annotations
 import re
 from calendar import monthrange
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, time
 from functools import lru_cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class CronError(ValueError):
@@ -43,21 +39,6 @@ def problem_of(line: str) -> str | None:
     except CronError as problem:
         return str(problem)
     return None
-
-
-def firings(line: str, start: datetime, end: datetime) -> Iterator[datetime]:
-    """The naive local times in [start, end) at which the line fires, in order.
-
-    Raises CronError at once for a line that `problem_of` objects to.
-    """
-    found = rule(line)
-    return (
-        moment
-        for day in map(date.fromordinal, range(start.toordinal(), end.toordinal() + 1))
-        if found.falls_on(day)
-        for moment in (datetime.combine(day, at) for at in found.times)
-        if start <= moment < end
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +180,9 @@ def _value(field: _Field, text: str) -> int:
     raise CronError(f"{field.name} {text!r}: must be {field.allowed}")
 
 
-def _check_day_fields(rule: Rule, texts: list[str]) -> None:
+def _check_day_fields(found: Rule, texts: list[str]) -> None:
     """Refuse day fields that crons read in two ways, and those that no date fits."""
-    if rule.either:
+    if found.either:
         # Vixie cron wants both to fit where one begins with a star (DOM_STAR in its cron.c), croniter either.
         for field, text in ((_DAY, texts[2]), (_WEEKDAY, texts[4])):
             if "*" in text:
@@ -210,7 +191,7 @@ def _check_day_fields(rule: Rule, texts: list[str]) -> None:
                     f"{field.name} {text!r}: crons disagree what it means beside another restricted "
                     f"day; write {full!r} if either may fit, or '*'"
                 )
-    elif min(rule.days) > max(monthrange(_LEAP_YEAR, month)[1] for month in rule.months):
+    elif min(found.days) > max(monthrange(_LEAP_YEAR, month)[1] for month in found.months):
         raise CronError(
             f"day-of-month {texts[2]!r}: no such date in month {texts[3]!r}, so it never fires; "
             "write a day that the month has"
