@@ -53,7 +53,7 @@ def due_after(schedule: Jobs, at: datetime, count: int) -> tuple[datetime, ...]:
     """The first `count` that are due after an aware instant, fewer where `windows` sees no more."""
     match schedule.timing:
         case At(line=line):
-            return tuple(window.start for window in upcoming(_firings(schedule, line), at, count))
+            return tuple(window.start for window in upcoming(firings(schedule, line), at, count))
         case Every() as every:
             beats = (
                 beat for stretch in _stretches(schedule, at, count) for beat in _beats(every, stretch, at)
@@ -69,7 +69,7 @@ def due_after(schedule: Jobs, at: datetime, count: int) -> tuple[datetime, ...]:
 def _latest(schedule: Jobs, at: datetime) -> datetime | None:
     match schedule.timing:
         case At(line=line):
-            place = position(_firings(schedule, line), at)
+            place = position(firings(schedule, line), at)
             if place.inside is not None:
                 return place.inside.start
             return None if place.last_end is None else place.last_end - MOMENT
@@ -87,7 +87,7 @@ def _latest(schedule: Jobs, at: datetime) -> datetime | None:
             assert_never(never)
 
 
-def _firings(schedule: Jobs, line: str) -> Windows:
+def firings(schedule: Jobs, line: str) -> Windows:
     """The firings of a cron line as windows, each as short as a window can be."""
     shortest = CronFor(line, MICROSECOND)
     return Windows(schedule.timezone, (shortest,), schedule.calendar, schedule.special_sessions)

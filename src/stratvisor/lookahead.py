@@ -11,19 +11,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
-from stratvisor import clock_changes, spans
+from stratvisor import clock_changes, jobs, spans
 from stratvisor.clock_changes import clock_text
-from stratvisor.spec import MICROSECOND, CronPair, SessionWindow, Windows
+from stratvisor.spec import (
+    MICROSECOND,
+    Always,
+    At,
+    CronPair,
+    Jobs,
+    Manual,
+    Schedule,
+    SessionWindow,
+    Windows,
+)
 from stratvisor.why import day_text, duration, ends_soon
 from stratvisor.windows import HORIZON, Window, compile_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from stratvisor.spec import Schedule
 
 DAY = timedelta(days=1)
 SHORT = timedelta(minutes=1)
@@ -43,16 +52,17 @@ class Unstopped:
 
 def unstopped(schedule: Schedule, at: datetime) -> tuple[Unstopped, ...]:
     """The cron pairs with starts without a stop from an aware instant on."""
-    if not isinstance(schedule, Windows):
+    windows = _windows_of(schedule)
+    if windows is None:
         return ()
-    zone = ZoneInfo(schedule.timezone)
+    zone = ZoneInfo(windows.timezone)
     found = []
-    for index, form in enumerate(schedule.forms):
+    for index, form in enumerate(windows.forms):
         if isinstance(form, CronPair):
             starts = [
                 start
-                for day in _days(at, schedule.timezone)
-                for span, (start, _) in spans.counted(schedule, form, day)
+                for day in _days(at, windows.timezone)
+                for span, (start, _) in spans.counted(windows, form, day)
                 if not span.stopped and start >= at
             ]
             if starts:
@@ -68,21 +78,40 @@ def moment(at: datetime, zone: ZoneInfo) -> str:
 
 def notes(schedule: Schedule, at: datetime) -> tuple[str, ...]:
     """What else comes after an aware instant: of each kind the first, and how many follow."""
-    if not isinstance(schedule, Windows):
+    wanted = _windows_of(schedule)
+    if wanted is None:
         return ()
-    windows = compile_windows(schedule, at, at + HORIZON)
-    changes = clock_changes.effects(schedule, windows, _days(at, schedule.timezone))
-    kinds = (
-        _never(schedule, windows, at),
-        _unknown(schedule, at),
-        _short(schedule, windows),
-        _too_short_sessions(schedule, at),
-        changes.vanished,
-        changes.starts,
-        changes.ends,
-        changes.lengths,
-    )
+    windows = compile_windows(wanted, at, at + HORIZON)
+    changes = clock_changes.effects(wanted, windows, _days(at, wanted.timezone))
+    kinds = [_never(wanted, windows, at), _unknown(wanted, at), changes.starts]
+    if not _is_at(schedule):
+        kinds += [
+            _short(wanted, windows),
+            _too_short_sessions(wanted, at),
+            changes.vanished,
+            changes.ends,
+            changes.lengths,
+        ]
     return tuple(text for kind in kinds for text in _collapsed(kind))
+
+
+def _windows_of(schedule: Schedule) -> Windows | None:
+    """Those of a job, too: `every` has some, and each firing of `at` is a very short one."""
+    match schedule:
+        case Windows():
+            return schedule
+        case Jobs(timing=At(line=line)):
+            return jobs.firings(schedule, line)
+        case Jobs():
+            return jobs.within(schedule)
+        case Always() | Manual():
+            return None
+    assert_never(schedule)
+
+
+def _is_at(schedule: Schedule) -> bool:
+    """Whether only the beginnings of its windows mean something."""
+    return isinstance(schedule, Jobs) and isinstance(schedule.timing, At)
 
 
 def _collapsed(told: Iterable[str]) -> Iterator[str]:

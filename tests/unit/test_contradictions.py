@@ -149,7 +149,7 @@ def test_a_gap_too_short_for_the_default_timeout_is_the_schedules_problem() -> N
         ("{calendar: NSE, windows: [{from: 09:00, to: 09:16}, {from: 09:20, to: 10:00}, {session: {}}]}", "6m", None),
         ("{calendar: NSE, windows: [{days: sun, from: 09:00, to: 09:16}, {days: sun, from: 09:20, to: 10:00}]}", "6m", None),
         ("{calendar: CRYPTO, windows: [{session: {}}]}", "1d", None),
-        ("{calendar: NSE, windows: [{session: {}}, {from: 15:35, to: 16:00}]}", "6", "3:17: stop.timeout: has no unit; write 6s"),
+        ("{calendar: NSE, windows: [{session: {}}, {from: '15:30:05', to: 16:00}]}", "6", "3:17: stop.timeout: has no unit; write 6s"),
         ("{calendar: TOKYO, windows: [{from: 15:35, to: 15:34}]}", "6m", "2:22: schedule.calendar: no calendar 'TOKYO'; there are BCD, BFO, BSE, CDS, CRYPTO, MCX, NFO, NSE"),
     ],
 )  # fmt: skip

@@ -17,11 +17,15 @@ from stratvisor.spec import (
     HOUR,
     MINUTE,
     Always,
+    At,
     CronFor,
     CronPair,
     DaysWindow,
     Edge,
+    Every,
+    Jobs,
     Manual,
+    Once,
     SessionTime,
     SessionWindow,
     SpecialSessions,
@@ -149,6 +153,30 @@ def test_starts_that_count_by_a_special_session_need_their_stop_too() -> None:
 def test_only_what_is_to_come_is_told() -> None:
     monthly = Windows(KOLKATA, (CronPair("0 9 2 1 *", "0 9 1 7 *"),))
     assert [found.start for found in unstopped(monthly, AT)] == ["Sat 2 Jan 09:00"], "that of 2027"
+
+
+def test_jobs_are_looked_at_too() -> None:
+    at = Jobs(NEW_YORK, At("30 2 * * *"))
+    assert notes(at, AT) == ("starts at 03:00 instead of 02:30 on Sun 8 Mar",)
+    assert notes(Jobs(KOLKATA, At("0 16 * * *"), NSE), AT)[0].startswith("NSE is known until Thu 31 Dec 2026")
+    every = Jobs(KOLKATA, Every(5 * MINUTE, (days("09:00", "10:00"), PAIR)))
+    assert unstopped(every, AT) == (Unstopped(1, "Sat 3 Jan 09:15", 114),)
+    assert notes(Jobs(NEW_YORK, Every(MINUTE, (days("02:15", "02:45"),))), AT) == (
+        "no window on Sun 8 Mar: the clock skips 02:15 to 02:45",
+    )
+    for schedule in (Jobs(KOLKATA, Every(MINUTE)), Jobs(NEW_YORK, Once(datetime(2026, 3, 8, 2, 30)))):  # noqa: DTZ001
+        assert (notes(schedule, AT), unstopped(schedule, AT)) == ((), ())
+
+
+def test_of_windows_that_share_a_side_the_outermost_time_counts() -> None:
+    assert (
+        told(NEW_YORK, days("02:15", "04:00"), days("02:30", "04:00"))[0]
+        == "starts at 03:00 instead of 02:15 on Sun 8 Mar"
+    )
+    assert (
+        told(NEW_YORK, days("01:00", "02:15"), days("01:00", "02:45"))[1]
+        == "ends at 03:00 instead of 02:45 on Sun 8 Mar"
+    )
 
 
 def test_without_windows_there_is_nothing_to_tell() -> None:
