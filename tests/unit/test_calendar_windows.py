@@ -195,6 +195,22 @@ def test_the_day_is_that_of_the_calendars_clock() -> None:
     assert seen(schedule, "2026-11-23", "2026-11-25") == ["23 06:30 - 23 07:30", "25 06:30 - 25 07:30"]
 
 
+def test_nor_is_it_that_of_utc() -> None:
+    """20:00 in London on Sunday is Monday in Kolkata, where it is Sunday in UTC still."""
+    schedule = of("NSE", DaysWindow(DAILY, time(20), time(21)), zone="Europe/London")
+    assert seen(schedule, "2026-11-22", "2026-11-25") == ["23 01:30 - 23 02:30", "25 01:30 - 25 02:30"]
+
+
+def test_a_session_counts_by_its_own_day_wherever_offsets_move_its_window() -> None:
+    """Also where the clock is changed that night, and the day before is closed."""
+    for sunday in (date(2026, 3, 8), date(2026, 3, 15)):
+        open_then = Day(sunday, "Open", (Hours(time(9), time(16)),), special=False)
+        calendar = Calendar("X", "America/New_York", days=(open_then,), known_until=date(2026, 12, 31))
+        night = SessionWindow(SessionTime(Edge.OPEN, -12 * HOUR))
+        first = f"{sunday - A_DAY:%d} {20 if sunday.day == 8 else 21}:00"
+        assert seen(of(calendar, night), str(sunday - A_DAY), str(sunday)) == [f"{first} - {sunday:%d} 16:00"]
+
+
 # What is not known.
 
 

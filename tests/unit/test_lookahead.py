@@ -179,6 +179,11 @@ def test_of_windows_that_share_a_side_the_outermost_time_counts() -> None:
     )
 
 
+def test_the_end_of_a_chain_is_told_whichever_window_brought_it_about() -> None:
+    chain = CronFor("0 12 * * tue", 3 * DAY), CronFor("0 12 * * fri", 3 * DAY)
+    assert told(NEW_YORK, *chain) == ["ends at 13:00 instead of 12:00 on Mon 9 Mar; 1 more like it"]
+
+
 def test_without_windows_there_is_nothing_to_tell() -> None:
     for schedule in (Always(), Manual()):
         assert (notes(schedule, AT), unstopped(schedule, AT)) == ((), ())
