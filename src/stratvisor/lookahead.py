@@ -66,11 +66,11 @@ def unstopped(schedule: Schedule, at: datetime) -> tuple[Unstopped, ...]:
                 if not span.stopped and start >= at
             ]
             if starts:
-                found.append(Unstopped(index, moment(starts[0], zone), len(starts) - 1))
+                found.append(Unstopped(index, _moment(starts[0], zone), len(starts) - 1))
     return tuple(found)
 
 
-def moment(at: datetime, zone: ZoneInfo) -> str:
+def _moment(at: datetime, zone: ZoneInfo) -> str:
     """`Mon 23 Nov 09:15`, by the zone's clock."""
     local = at.astimezone(zone)
     return f"{day_text(local)} {clock_text(local)}"
@@ -144,7 +144,7 @@ def _short(schedule: Windows, windows: tuple[Window, ...]) -> Iterator[str]:
     for window in windows:
         if window.end - window.start < SHORT:
             lasts = duration((window.end - window.start) // timedelta(microseconds=1) * MICROSECOND)
-            yield f"lasts only {lasts} from {moment(window.start, zone)} on"
+            yield f"lasts only {lasts} from {_moment(window.start, zone)} on"
 
 
 def _too_short_sessions(schedule: Windows, at: datetime) -> Iterator[str]:
