@@ -95,12 +95,16 @@ class Calendar:
         """The sessions that begin on a date, in order."""
         if day > self.known_until:
             return ()
-        regular = tuple(rule.hours for rule in self.regular if rule.covers(day))
+        regular = self.ordinary(day)
         differs = self._by_date.get(day)
         if differs is None:
             return _placed(day, regular, special=False)
         special = not regular if differs.special is None else differs.special
         return _placed(day, differs.hours, special=special)
+
+    def ordinary(self, day: dt.date) -> tuple[Hours, ...]:
+        """The hours that its weekday has where nothing else is said of it, known or not."""
+        return tuple(rule.hours for rule in self.regular if rule.covers(day))
 
     def name_of(self, day: dt.date) -> str | None:
         """Why a date is closed or differs; None: it is an ordinary one, or not known."""

@@ -11,6 +11,7 @@ from stratvisor import __version__, machine, timeline, timetable, view
 from stratvisor.history import HistoryUnavailable
 from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
 from stratvisor.runner.logfolder import FOLDER
+from stratvisor.selection import NothingNamedError, select
 from stratvisor.shim import lognames
 from stratvisor.spec import ID
 from stratvisor.state import Launching, Stopping, Up
@@ -81,19 +82,11 @@ class LocalHost:
 
     def select(self, selector: str) -> tuple[str, ...]:
         """See `ports.Host`."""
-        entries = self._supervisor.entries
-        if selector == "all":
-            return tuple(sorted(entries))
-        if selector.startswith("@"):
-            tag = selector[1:]
-            found = tuple(sorted(name for name, entry in entries.items() if tag in entry.spec.tags))
-            if not found:
-                tags = {tag for entry in entries.values() for tag in entry.spec.tags}
-                raise UnknownStrategy(f"no strategy has the tag {tag}{did_you_mean(tag, tags)}")
-            return found
-        if selector not in self._ids():
-            raise self._unknown(selector)
-        return (selector,)
+        specs = {name: entry.spec for name, entry in self._supervisor.entries.items()}
+        try:
+            return select(selector, specs, self._reloader.broken)
+        except NothingNamedError as error:
+            raise UnknownStrategy(str(error)) from error
 
     def order(self, strategy: str, order: Order) -> None:
         """See `ports.Host`."""

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from stratvisor import machine
 from stratvisor.calendar import FOR_EVER, Calendar
+from stratvisor.skipped import known
 from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Jobs, Once, Problem, Spec, Timed, Windows
 from stratvisor.state import (
     Backoff,
@@ -31,6 +32,7 @@ from stratvisor.state import (
 )
 from stratvisor.timetable import position, window_at
 from stratvisor.wallclock import instant
+from stratvisor.wording import day_text
 
 BECAUSE = {
     Because.WINDOW: "its window has ended",
@@ -159,7 +161,7 @@ def _next_window(now: Now, spec: Spec, zone: ZoneInfo) -> str:
             return ", and none is to come in the next 400 days"
         return f"; {_begins(spec)} {moment(window.start, now, zone)}"
     if window is None:
-        return f", and none is to come: {_known(calendar)}; {_renewal(calendar)}"
+        return f", and none is to come: {known(calendar)}; {_renewal(calendar)}"
     own = ZoneInfo(calendar.timezone)
     first, last = now.wall.astimezone(own).date(), window.start.astimezone(own).date()
     opening = any(instant(one.start, own) == window.start for one in calendar.sessions(last))
@@ -186,7 +188,7 @@ def _warning(now: Now, spec: Spec) -> str:
     calendar = spec.schedule.calendar if isinstance(spec.schedule, Timed) else None
     if calendar is None or not ends_soon(calendar, now.wall):
         return ""
-    return f"; {_known(calendar)}: {_renewal(calendar)}"
+    return f"; {known(calendar)}: {_renewal(calendar)}"
 
 
 def ends_soon(calendar: Calendar, at: datetime) -> bool:
@@ -198,22 +200,11 @@ def ends_soon(calendar: Calendar, at: datetime) -> bool:
 
 def calendar_end(calendar: Calendar) -> str:
     """Until when a calendar is known, and what to do about it."""
-    return f"{_known(calendar)}, and nothing starts by it after that; {_renewal(calendar)}"
-
-
-def _known(calendar: Calendar) -> str:
-    if calendar.known_until == date.min:
-        return f"the calendar {calendar.name} is not known"
-    return f"{calendar.name} is known until {day_text(calendar.known_until)} {calendar.known_until.year}"
+    return f"{known(calendar)}, and nothing starts by it after that; {_renewal(calendar)}"
 
 
 def _renewal(calendar: Calendar) -> str:
     return f"update stratvisor, or write calendars/{calendar.name}.yaml with a later known_until"
-
-
-def day_text(day: date) -> str:
-    """`Tue 24 Nov`."""
-    return f"{day:%a} {day.day} {day:%b}"
 
 
 def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) -> str:

@@ -1,4 +1,4 @@
-"""How a message quotes what somebody wrote, guesses what they meant, and tells an amount.
+"""How a message quotes what somebody wrote, guesses what they meant, and tells an amount or a day.
 
 Whatever stands in a file, a message stays one printable line of bounded length.
 """
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import date
 
 MOST = 64
 """Characters of somebody's text that a message repeats."""
@@ -54,3 +55,8 @@ def bytes_text(amount: int) -> str:
             break
         scaled, unit = scaled / 1000, larger
     return f"{scaled:.1f}".removesuffix(".0") + unit
+
+
+def day_text(day: date) -> str:
+    """`Tue 24 Nov`."""
+    return f"{day:%a} {day.day} {day:%b}"

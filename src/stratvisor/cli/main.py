@@ -22,6 +22,7 @@ from stratvisor.cli import (
     inquire,
     logs,
     reload,
+    simulate,
     status,
     token,
 )
@@ -64,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("--version", action="version", version=f"stratvisor {__version__}")
     verbs = Verbs(whole)
-    for group in (daemon, init, check, calendar, status, inquire, control, reload, logs, token):
+    for group in (daemon, init, check, calendar, simulate, status, inquire, control, reload, logs, token):
         group.add(verbs)
     completion.add(verbs, parser)
     return whole

@@ -38,7 +38,7 @@ class Row(NamedTuple):
 def table(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> list[str]:
     """The lines of a table. `width` None: as wide as it takes, a row a line.
 
-    A column without anything in it is left out.
+    A column without anything in it is left out, and so is the head of columns without titles.
     """
     shown = [
         place
@@ -57,7 +57,8 @@ def table(columns: Sequence[Column], rows: Sequence[Row], width: int | None) -> 
     if width is not None and _room(shown, widths, width) < LEAST_PROSE:
         return [line for row in rows for line in _paragraph(row, shown, width)]
     header = Row(tuple(column.title for column in columns))
-    return [line for row in (header, *rows) for line in _lines(row, columns, shown, widths, width)]
+    headed = (header, *rows) if any(header.cells) else rows
+    return [line for row in headed for line in _lines(row, columns, shown, widths, width)]
 
 
 def _room(shown: Sequence[int], widths: Sequence[int], width: int) -> int:

@@ -1,0 +1,265 @@
+"""What the rules will do: strategies played ahead on a fake clock, by the same machine that runs them.
+
+Knows `machine.step` and `machine.wake_at`, and answers them as a perfect world would: what is launched
+lives at once, what is told to stop ends at once, and nothing fails but where a crash is asked for. It
+begins with nothing known, so no hold, no count and no live run is in it: it says what the files say.
+
+Rule: no second reading of a schedule. Whatever starts and stops here does so because the machine said it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from operator import attrgetter
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from stratvisor import machine, why
+from stratvisor.calendar import Calendar
+from stratvisor.skipped import skips
+from stratvisor.spec import MICROSECOND, Always, Manual, SessionWindow, Spec, Windows
+from stratvisor.state import (
+    Because,
+    Ended,
+    Exit,
+    Exited,
+    GaveUp,
+    Idle,
+    Launched,
+    Launching,
+    Look,
+    Now,
+    Run,
+    State,
+    Stopping,
+)
+from stratvisor.windows import ALWAYS, edge_text, position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from stratvisor.spec import Schedule
+    from stratvisor.state import Event
+    from stratvisor.windows import Window
+
+CRASH_CODE = 1
+"""How a run ends that is to crash."""
+
+_NO_PID = 0
+
+
+class Kind(StrEnum):
+    """What may happen to a strategy."""
+
+    START = "start"
+    STOP = "stop"
+    """It runs no more, and is not tried again by itself before its next start."""
+    RESTART = "restart"
+    """Another run follows one that ended by itself."""
+    SKIP = "skip"
+    """A start that its calendar or its file takes away."""
+    JOB = "job"
+    """A run that is to end by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One thing that happens to one strategy."""
+
+    at: datetime
+    """UTC."""
+    id: str
+    event: Kind
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A crash that was asked for at a time when nothing ran."""
+
+    at: datetime
+    id: str
+
+
+def simulate(
+    specs: Iterable[Spec],
+    start: datetime,
+    end: datetime,
+    crashes: Mapping[str, Iterable[datetime]] | None = None,
+) -> Iterator[Happening | Missed]:
+    """What happens in [start, end), both aware, in order of time and then of `specs`; lazily.
+
+    `crashes`: by id, when the run that lives then dies.
+    """
+    given = crashes or {}
+    lives = [_one(spec, start, end, given.get(spec.id, ())) for spec in specs]
+    return heapq.merge(*lives, key=attrgetter("at"))
+
+
+def _one(
+    spec: Spec, start: datetime, end: datetime, crashes: Iterable[datetime]
+) -> Iterator[Happening | Missed]:
+    life = _Life(spec, start).until(end, crashes)
+    return heapq.merge(life, _skipped(spec, start, end), key=attrgetter("at"))
+
+
+def _skipped(spec: Spec, start: datetime, end: datetime) -> Iterator[Happening]:
+    because = machine.wish(Now(0, start), spec, State()).because
+    if because in {Because.DISABLED, Because.MANUAL}:
+        yield Happening(start, spec.id, Kind.SKIP, why.BECAUSE[because])
+        return
+    for skip in skips(spec.schedule, start, end):
+        yield Happening(skip.at, spec.id, Kind.SKIP, skip.why)
+
+
+class _Life:
+    """One strategy, and the world's answers to what its machine asks for."""
+
+    def __init__(self, spec: Spec, start: datetime) -> None:
+        # The jitter is drawn from the number of a run, which nobody knows ahead.
+        self._spec = replace(spec, restart=replace(spec.restart, jitter=0.0))
+        self._start = start
+        # Whoever is inside a window at the start counts as begun in time: nobody came late.
+        self._state = State(admitted=start)
+        self._is_up = False
+        """Whether what was last told of it is that it runs, or is about to again."""
+
+    def until(self, end: datetime, crashes: Iterable[datetime]) -> Iterator[Happening | Missed]:
+        """All that happens before `end`. What time does comes before a crash at the same instant."""
+        coming = sorted({at for at in crashes if self._start <= at < end}, reverse=True)
+        at: datetime | None = self._start
+        while at is not None and at < end:
+            yield from self._hear(at, Look())
+            if coming and coming[-1] == at:
+                yield from self._crash(coming.pop())
+            at = min((*self._wakes(at), *coming[-1:]), default=None)
+
+    def _wakes(self, at: datetime) -> Iterator[datetime]:
+        wake = machine.wake_at(self._now(at), self._spec, self._state)
+        if wake.boot_ns is not None:  # up to the next microsecond: not before its time has come
+            yield self._start + timedelta(microseconds=-(-wake.boot_ns // MICROSECOND))
+        if wake.wall is not None:
+            yield wake.wall
+
+    def _now(self, at: datetime) -> Now:
+        return Now((at - self._start) // datetime.resolution * MICROSECOND, at)
+
+    def _crash(self, at: datetime) -> Iterator[Happening | Missed]:
+        run = machine.live_run(self._state)
+        if run is None:
+            yield Missed(at, self._spec.id)
+            return
+        yield from self._hear(at, _ended(run, at, code=CRASH_CODE))
+
+    def _hear(self, at: datetime, event: Event) -> Iterator[Happening]:
+        self._state, actions = machine.step(self._now(at), self._spec, self._state, event)
+        if actions:
+            yield from self._carry_out(at)
+        if self._is_up and isinstance(self._state.phase, Idle | Exited | GaveUp):
+            self._is_up = False
+            yield self._happening(at, Kind.STOP, _why_down(self._now(at), self._spec, self._state))
+
+    def _carry_out(self, at: datetime) -> Iterator[Happening]:
+        """The one action that was asked for; the phase says which."""
+        match self._state.phase:
+            case Launching(number=number, fingerprint=fingerprint, told=want):
+                run = Run(number, _NO_PID, self._now(at).boot_ns, at, fingerprint, want)
+                yield self._launched(at)
+                over = _ends_by_itself(self._spec)
+                yield from self._hear(at, _ended(run, at, code=0) if over else Launched(run, ready=True))
+            case Stopping(run=run, order=order):
+                yield from self._hear(at, _ended(run, at, stopped=order.because))
+            case _:
+                pass  # told of another deadline; what is to be then, the machine will say then
+
+    def _launched(self, at: datetime) -> Happening:
+        if _ends_by_itself(self._spec):
+            return self._happening(at, Kind.JOB, "due by its schedule")
+        if self._is_up:
+            return self._happening(at, Kind.RESTART, _why_again(self._now(at), self._spec, self._state))
+        self._is_up = True
+        return self._happening(at, Kind.START, _why_up(at, self._spec))
+
+    def _happening(self, at: datetime, event: Kind, reason: str) -> Happening:
+        return Happening(at, self._spec.id, event, reason)
+
+
+def _ends_by_itself(spec: Spec) -> bool:
+    """Whether its schedule asks for runs, not for times in which it runs."""
+    return not isinstance(spec.schedule, Always | Manual | Windows)
+
+
+def _ended(run: Run, at: datetime, code: int | None = None, stopped: Because | None = None) -> Ended:
+    ran_ns = (at - run.began) // datetime.resolution * MICROSECOND
+    return Ended(Exit(run.number, at, ran_ns, code, stopped=stopped))
+
+
+# Why, in words.
+
+
+def _why_up(at: datetime, spec: Spec) -> str:
+    window = position(spec.schedule, at).inside
+    if window is None or isinstance(spec.schedule, Always):
+        return "always on"
+    if window == ALWAYS:
+        return f"{_form(spec.schedule)} round the clock"
+    if window.start == ALWAYS.start:
+        return "inside its window, whose beginning is out of sight"
+    zone = ZoneInfo(spec.timezone)
+    if window.start < at:
+        return f"inside its window since {why.moment(window.start, Now(0, at), zone)}"
+    return f"{_form(spec.schedule)} {_hours(window, zone)}{_occasion(spec.schedule, at)}"
+
+
+def _form(schedule: Schedule) -> str:
+    match schedule:
+        case Windows(forms=(SessionWindow() as form,), calendar=Calendar(name=name)):
+            if form == SessionWindow():
+                return f"session of {name}"
+            return f"{edge_text(form.start)} to {edge_text(form.end)} of {name}:"
+        case _:
+            return "its window"
+
+
+def _hours(window: Window, zone: ZoneInfo) -> str:
+    """`09:15-15:30 IST`, `18:00 to Mon 9 Nov 00:15 IST`."""
+    begin = window.start.astimezone(zone)
+    if window.endless:
+        return f"from {begin:%H:%M}, without an end in sight"
+    same_day = window.end.astimezone(zone).date() == begin.date()
+    clock = f"{begin:%H:%M:%S}" if begin.second else f"{begin:%H:%M}"
+    return f"{clock}{'-' if same_day else ' to '}{why.moment(window.end, Now(0, window.start), zone)}"
+
+
+def _occasion(schedule: Schedule, at: datetime) -> str:
+    """What makes the day another than usual on the exchange."""
+    calendar = schedule.calendar if isinstance(schedule, Windows) else None
+    name = calendar and calendar.name_of(at.astimezone(ZoneInfo(calendar.timezone)).date())
+    return f" ({name})" if name else ""
+
+
+def _why_again(now: Now, spec: Spec, state: State) -> str:
+    end = _last(state)
+    waited_ns = (now.wall - end.at) // datetime.resolution * MICROSECOND
+    return f"{_crash(now, spec, end)}; try {state.streak} after {why.duration(waited_ns)}"
+
+
+def _why_down(now: Now, spec: Spec, state: State) -> str:
+    end = _last(state)
+    if isinstance(state.phase, Exited | GaveUp):
+        return why.sentence(now, spec, state)
+    if end.stopped is not None:
+        return why.BECAUSE[end.stopped]
+    return f"{_crash(now, spec, end)}; its window has ended before the next try"
+
+
+def _last(state: State) -> Exit:
+    assert state.last_exit is not None  # noqa: S101  what is down again, or up again, has ended once
+    return state.last_exit
+
+
+def _crash(now: Now, spec: Spec, end: Exit) -> str:
+    return f"exit {end.code} at {why.moment(end.at, now, ZoneInfo(spec.timezone), seconds=True)}"
