@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from stratvisor.newsroom import Newsroom
     from stratvisor.ports import Clock
     from stratvisor.reloading import Reloader
-    from stratvisor.supervisor import Supervisor
+    from stratvisor.skipped import Skip
+    from stratvisor.supervisor import Entry, Supervisor
     from stratvisor.timeline import Bar
+    from stratvisor.windows import Window
 
 
 class LocalHost:
@@ -121,45 +123,59 @@ class LocalHost:
         entry = self._supervisor.known(strategy)
         zone = ZoneInfo(entry.spec.timezone)
         coming = timetable.upcoming(entry.spec.schedule, self._clock.now().wall, count)
+        return [_window(one, zone) for one in coming]
+
+    def coming(self, strategy: str, days: int) -> list[Json]:
+        """See `ports.Host`."""
+        spec = self._supervisor.known(strategy).spec
+        zone = ZoneInfo(spec.timezone)
         return [
-            {"start": _iso(one.start, zone), "stop": None if one.endless else _iso(one.end, zone)}
-            for one in coming
+            {
+                "date": day.date.isoformat(),
+                "windows": [_window(band, zone) for band in day.bands],
+                "skips": [_skip(skip, zone) for skip in day.skips],
+            }
+            for day in timeline.days_ahead(spec, self._clock.now().wall, days)
         ]
 
-    async def timeline(self) -> Json:
+    async def timeline(self, days: int = 1, only: str | None = None) -> Json:
         """See `ports.Host`."""
         now = self._clock.now()
         zone = ZoneInfo(self._reloader.settings.timezone)
-        day = timeline.day_of(now.wall, zone.key)
+        period = timeline.day_of(now.wall, zone.key, days)
         try:
-            bars = await self._history.bars(day.start, day.end)
+            bars = await self._history.bars(period.start, period.end)
         except HistoryUnavailable:
             bars = {}  # the picture shows windows alone; the log says why
-        rows = []
-        for name, entry in sorted(self._supervisor.entries.items()):
-            shown = self._show(name)
-            run = machine.live_run(entry.state)
-            # A bar without an end that does not live ended at a time that nobody wrote down.
-            own = [bar for bar in bars.get(name, []) if bar.end or (run and bar.run == run.number)]
-            rows.append(
-                {
-                    "id": name,
-                    "title": shown["title"],
-                    "state": shown["state"],
-                    "bands": [
-                        {"start": _iso(band.start, zone), "stop": _iso(band.end, zone)}
-                        for band in timeline.bands(entry.spec.schedule, day.start, day.end)
-                    ],
-                    "bars": [_bar(bar, zone) for bar in own],
-                    "marks": [_mark(bar.run, bar.end, zone) for bar in own if bar.failed and bar.end],
-                }
-            )
+        entries = sorted(self._supervisor.entries.items())
         return {
-            "day_start": _iso(day.start, zone),
-            "day_end": _iso(day.end, zone),
+            "start": _iso(period.start, zone),
+            "end": _iso(period.end, zone),
+            "days": days,
             "now": _iso(now.wall, zone),
             "zone": zone.key,
-            "rows": rows,
+            "rows": [
+                self._lane(name, entry, period, bars.get(name, []), zone)
+                for name, entry in entries
+                if only in {None, name}
+            ],
+        }
+
+    def _lane(self, name: str, entry: Entry, period: Window, bars: list[Bar], zone: ZoneInfo) -> Json:
+        """One strategy's row of the timeline."""
+        shown = self._show(name)
+        run = machine.live_run(entry.state)
+        # A bar without an end that does not live ended at a time that nobody wrote down.
+        own = [bar for bar in bars if bar.end or (run and bar.run == run.number)]
+        ahead = timeline.outlook(entry.spec, period.start, period.end)
+        return {
+            "id": name,
+            "title": shown["title"],
+            "state": shown["state"],
+            "bands": [_window(band, zone) for band in ahead.bands],
+            "skips": [_skip(skip, zone) for skip in ahead.skips],
+            "bars": [_bar(bar, zone) for bar in own],
+            "marks": [_mark(bar.run, bar.end, zone) for bar in own if bar.failed and bar.end],
         }
 
     async def runs(self, strategy: str, limit: int) -> list[Json]:
@@ -206,6 +222,14 @@ class LocalHost:
 
     def _unknown(self, strategy: str) -> UnknownStrategy:
         return UnknownStrategy(f"no strategy {strategy}{did_you_mean(strategy, self._ids())}")
+
+
+def _window(window: Window, zone: ZoneInfo) -> Json:
+    return {"start": _iso(window.start, zone), "stop": None if window.endless else _iso(window.end, zone)}
+
+
+def _skip(skip: Skip, zone: ZoneInfo) -> Json:
+    return {"at": _iso(skip.at, zone), "why": skip.why}
 
 
 def _bar(bar: Bar, zone: ZoneInfo) -> Json:

@@ -218,10 +218,21 @@ class Host(Protocol):
         """
         ...
 
-    async def timeline(self) -> Json:
-        """Today's picture: `{day_start, day_end, now, zone, rows: [{id, title, state, bands, bars, marks}]}`.
+    def coming(self, strategy: str, days: int) -> list[Json]:
+        """Its local days from today on, `{date, windows: [{start, stop}], skips: [{at, why}]}`, by the files.
 
-        A band is `{start, stop}`, a bar `{run, start, end or null, failed}`, a mark `{at, text}`.
+        A window stands on the day of its start, whole; `stop` is null where no end is in sight.
+
+        Raises:
+            UnknownStrategy: there is none of this id, or its file is bad from the first.
+        """
+        ...
+
+    async def timeline(self, days: int = 1, only: str | None = None) -> Json:
+        """The picture of today and the days after, of all or of one strategy.
+
+        `{start, end, days, now, zone, rows: [{id, title, state, bands, skips, bars, marks}]}`: a band is
+        `{start, stop}`, a skip `{at, why}`, a bar `{run, start, end or null, failed}`, a mark `{at, text}`.
         """
         ...
 

@@ -1,21 +1,33 @@
-"""The data of the picture of one day: a strategy's windows as bands, its runs as bars.
+"""The data of the picture of some days: when a strategy is wanted, what is skipped, and its runs as bars.
 
-Knows windows and instants, nothing of SVG or of states. The day is a local one, 23, 24 or 25 hours long
-or what its zone makes of it, and the axis is elapsed time: an hour is as wide as any other.
+Knows instants and what `simulation` foretells of a schedule; nothing of SVG, of states or of holds. A day
+is a local one, 23, 24 or 25 hours long or what its zone makes of it, and the axis is elapsed time: an hour
+is as wide as any other.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import assert_never
+from itertools import islice
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from stratvisor import jobs
-from stratvisor.spec import Always, Jobs, Manual, Schedule, Windows
+from stratvisor.simulation import Happening, Kind, simulate
+from stratvisor.skipped import Skip
+from stratvisor.spec import Manual, Process, Schedule, Spec
 from stratvisor.wallclock import instant
-from stratvisor.windows import Window, compile_windows
+from stratvisor.windows import ALWAYS, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST = 2000
+"""Happenings of one strategy that are foretold: what starts every minute must not hold up a page."""
+
+LOOK_AHEAD = 7
+"""Days beyond those asked about in which the ends of the last windows are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +41,30 @@ class Bar:
     run: int
 
 
-def day_of(at: datetime, timezone: str) -> Window:
-    """The local day, midnight to midnight in an IANA zone, that contains an aware instant."""
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What its files have in store for a strategy, between two instants."""
+
+    bands: tuple[Window, ...] = ()
+    """When it is wanted, cut off at these instants."""
+    skips: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DayAhead:
+    """One local day of a strategy."""
+
+    date: date
+    bands: tuple[Window, ...]
+    """Those that begin on it, whole as far as one sees."""
+    skips: tuple[Skip, ...]
+
+
+def day_of(at: datetime, timezone: str, days: int = 1) -> Window:
+    """The local day that contains an aware instant, midnight to midnight in an IANA zone; or several."""
     zone = ZoneInfo(timezone)
     midnight = datetime.combine(at.astimezone(zone), time())
-    return Window(instant(midnight, zone), instant(midnight + timedelta(days=1), zone))
+    return Window(instant(midnight, zone), instant(midnight + timedelta(days=days), zone))
 
 
 def fraction(day: Window, at: datetime) -> float:
@@ -44,23 +75,70 @@ def fraction(day: Window, at: datetime) -> float:
 def ticks(day: Window, timezone: str, step: int = 3) -> tuple[tuple[str, float], ...]:
     """The labels of the axis, `00:00` and every `step` hours of the wall clock, with their fractions."""
     zone = ZoneInfo(timezone)
-    date = day.start.astimezone(zone).date()
-    hours = (datetime.combine(date, time(hour)) for hour in range(0, 24, step))
+    today = day.start.astimezone(zone).date()
+    hours = (datetime.combine(today, time(hour)) for hour in range(0, 24, step))
     return tuple((f"{hour:%H:%M}", fraction(day, instant(hour, zone))) for hour in hours)
 
 
+def midnights(period: Window, timezone: str) -> tuple[tuple[date, float], ...]:
+    """The days that begin in a period, with the fractions at which they do."""
+    zone = ZoneInfo(timezone)
+    first, last = (edge.astimezone(zone).date() for edge in (period.start, period.end))
+    days = (first + timedelta(days=count) for count in range((last - first).days + 1))
+    begins = ((day, instant(datetime.combine(day, time()), zone)) for day in days)
+    return tuple((day, fraction(period, at)) for day, at in begins if at in period)
+
+
+def outlook(spec: Spec, start: datetime, end: datetime) -> Outlook:
+    """When a strategy is wanted from one aware instant to another, and what is skipped there.
+
+    Cheap enough to ask for a page: the answer is kept for each schedule.
+    """
+    if not spec.enabled or isinstance(spec.schedule, Manual):
+        return Outlook()
+    return _outlook(spec.schedule, start, end)
+
+
 @lru_cache(maxsize=2048)
-def bands(schedule: Schedule, day_start: datetime, day_end: datetime) -> tuple[Window, ...]:
-    """The parts of a schedule's windows that lie in a day given in aware instants, in order."""
-    match schedule:
-        case Always():
-            return (Window(day_start, day_end),)
-        case Manual():
-            return ()
-        case Jobs():
-            bounds = jobs.within(schedule)
-            return () if bounds is None else bands(bounds, day_start, day_end)
-        case Windows():
-            windows = compile_windows(schedule, day_start, day_end)
-            return tuple(Window(max(window.start, day_start), min(window.end, day_end)) for window in windows)
-    assert_never(schedule)
+def _outlook(schedule: Schedule, start: datetime, end: datetime) -> Outlook:
+    happened = simulate([Spec("any", Process(), schedule=schedule)], start, end)
+    known = [one for one in islice(happened, MOST) if isinstance(one, Happening)]
+    return Outlook(
+        tuple(_bands(known, end)),
+        tuple(Skip(one.at, one.why) for one in known if one.event is Kind.SKIP),
+    )
+
+
+def _bands(known: list[Happening], end: datetime) -> Iterator[Window]:
+    """From each start to its stop; a job, which ends by itself, has no length that anybody knows."""
+    begun: datetime | None = None
+    for one in known:
+        match one.event:
+            case Kind.START:
+                begun = one.at
+            case Kind.STOP if begun is not None:
+                yield Window(begun, one.at)
+                begun = None
+            case Kind.JOB:
+                yield Window(one.at, one.at)
+            case Kind.SKIP | Kind.RESTART | Kind.STOP:
+                pass
+    if begun is not None and len(known) < MOST:
+        yield Window(begun, end)
+
+
+def days_ahead(spec: Spec, now: datetime, days: int) -> tuple[DayAhead, ...]:
+    """The local days of a strategy from today on. A band without an end in sight has that of ALWAYS."""
+    zone = ZoneInfo(spec.timezone)
+    far = day_of(now, spec.timezone, days + LOOK_AHEAD)
+    found = outlook(spec, far.start, far.end)
+    bands = [Window(one.start, ALWAYS.end) if one.end == far.end else one for one in found.bands]
+    dates = [day for day, _ in midnights(far, spec.timezone)][:days]
+    return tuple(
+        DayAhead(
+            day,
+            tuple(band for band in bands if band.start.astimezone(zone).date() == day),
+            tuple(skip for skip in found.skips if skip.at.astimezone(zone).date() == day),
+        )
+        for day in dates
+    )

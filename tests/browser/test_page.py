@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 EVERY_PAGE = (
     "/",
+    "/?days=7",
     "/status/ema_crossover",
+    "/status/ema_crossover?days=7",
     "/status/pairs_hdfc_icici",
     "/logs/ema_crossover",
     "/logs/ema_crossover?grep=ORDER",
@@ -339,6 +341,20 @@ async def test_a_short_run_can_be_seen(browser: Browser, here: Served, host: Fak
         assert min(widths) >= 3
 
 
+async def test_the_switch_leads_to_the_coming_days_and_stays_there(
+    browser: Browser, here: Served, host: FakeHost
+) -> None:
+    async with logged_in(browser, here) as page:
+        await page.click(".switch >> text=7 days")
+        await page.wait_for_selector("#today .switch [aria-current] >> text=7 days")
+        assert await page.locator("#lane-ema_crossover .band").count() == 4
+        assert await page.locator("#lane-ema_crossover .skipped").count() == 1
+        await until_async(lambda: host.listeners == 1)
+        host.change("mcx_crude", "running")
+        await page.wait_for_selector("#strategy-mcx_crude .pill.running")
+        assert await page.locator("#lane-ema_crossover .band").count() == 4
+
+
 async def test_each_button_keeps_its_place(browser: Browser, here: Served) -> None:
     async with logged_in(browser, here) as page:
         for verb in ("start", "stop", "restart"):
@@ -366,14 +382,18 @@ async def test_all_text_has_contrast(browser: Browser, here: Served, host: FakeH
 
 async def test_the_keyboard_reaches_every_button(browser: Browser, here: Served) -> None:
     async with logged_in(browser, here) as page:
-        reached = set()
+        reached, unseen = set(), set()
         for _ in range(80):
             await page.keyboard.press("Tab")
-            reached.add(await page.evaluate("document.activeElement.id"))
+            name, is_body, outline = await page.evaluate(
+                "(one => [one.id, one === document.body, getComputedStyle(one).outlineStyle])"
+                "(document.activeElement)"
+            )
+            reached.add(name)
+            unseen |= {name} if outline == "none" and not is_body else set()
         wanted = await page.evaluate(
             "[...document.querySelectorAll('main button:enabled')]"
             ".filter(one => one.checkVisibility()).map(one => one.id)"
         )
         assert set(wanted) <= reached
-        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline != "none"
+        assert unseen == set()

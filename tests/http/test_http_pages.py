@@ -264,18 +264,20 @@ def test_spans_of_code(text: str, pieces: list[tuple[bool, str]]) -> None:
 # picture
 
 
-def day(**row: list[dict[str, Any]]) -> dict[str, Any]:
+def shown(days: int = 1, **row: list[dict[str, Any]]) -> dict[str, Any]:
     empty: dict[str, Any] = {
         "id": "ema",
         "title": "EMA",
         "state": "running",
         "bands": [],
+        "skips": [],
         "bars": [],
         "marks": [],
     }
     return {
-        "day_start": at("0:00"),
-        "day_end": at("0:00", 1),
+        "start": at("0:00"),
+        "end": at("0:00", days),
+        "days": days,
         "now": at("12:00"),
         "zone": "Asia/Kolkata",
         "rows": [empty | row, empty | {"id": "orb"}],
@@ -284,7 +286,7 @@ def day(**row: list[dict[str, Any]]) -> dict[str, Any]:
 
 def test_shapes_stand_where_their_times_are() -> None:
     made = picture(
-        day(
+        shown(
             bands=[{"start": at("6:00"), "stop": at("18:00")}],
             bars=[{"run": 1, "start": at("22:00", -1), "end": None, "failed": False}],
             marks=[{"at": at("18:00"), "text": "exit 1"}],
@@ -315,7 +317,7 @@ def test_a_thousand_crashes_cost_no_more_than_the_page_is_wide() -> None:
         for number, moment in enumerate(moments)
     ]
     marks = [{"at": moment.isoformat(), "text": "exit 1"} for moment in moments]
-    row = picture(day(bars=bars, marks=marks)).rows[0]
+    row = picture(shown(bars=bars, marks=marks)).rows[0]
     assert len(row.bars) == 1
     assert row.bars[0].text.startswith("1000 runs, the last: run 999")
     assert len(row.marks) < 60
@@ -327,7 +329,7 @@ def test_a_failed_run_beside_a_good_one_stays_two() -> None:
         {"run": 1, "start": at("9:00"), "end": at("9:10"), "failed": True},
         {"run": 2, "start": at("9:10:01"), "end": at("9:20"), "failed": False},
     ]
-    assert [bar.failed for bar in picture(day(bars=bars)).rows[0].bars] == [True, False]
+    assert [bar.failed for bar in picture(shown(bars=bars)).rows[0].bars] == [True, False]
 
 
 def test_two_long_runs_with_a_short_gap_stay_two() -> None:
@@ -335,8 +337,81 @@ def test_two_long_runs_with_a_short_gap_stay_two() -> None:
         {"run": 1, "start": at("9:00"), "end": at("10:00"), "failed": True},
         {"run": 2, "start": at("10:00:01"), "end": at("11:00"), "failed": True},
     ]
-    assert len(picture(day(bars=bars)).rows[0].bars) == 2
+    assert len(picture(shown(bars=bars)).rows[0].bars) == 2
 
 
-def test_one_row_alone() -> None:
-    assert [row.id for row in picture(day(), "orb").rows] == ["orb"]
+def test_seven_days_on_one_line() -> None:
+    made = picture(
+        shown(
+            days=7,
+            bands=[{"start": at("9:15", day), "stop": at("15:30", day)} for day in (0, 2)],
+            skips=[{"at": at("9:15", 1), "why": "Guru Nanak Jayanti: NSE is closed"}],
+        )
+    )
+    assert made.dates == "Mon 23 Nov to Sun 29 Nov"
+    assert [label for label, _ in made.ticks] == [
+        "Mon 23",
+        "Tue 24",
+        "Wed 25",
+        "Thu 26",
+        "Fri 27",
+        "Sat 28",
+        "Sun 29",
+    ]
+    assert made.now == pytest.approx(100 / 14, abs=0.001)
+    assert made.rows[0].skips[0].x == pytest.approx(100 / 7 * (1 + 9.25 / 24), abs=0.001)
+    assert made.rows[0].text == (
+        "EMA: wanted Mon 23 Nov 09:15 to 15:30; wanted Wed 25 Nov 09:15 to 15:30; "
+        "skipped Tue 24 Nov 09:15: Guru Nanak Jayanti: NSE is closed"
+    )
+    assert made.rows[1].text == "EMA: nothing in these days"
+
+
+def test_a_thousand_short_windows_cost_no_more_than_the_page_is_wide() -> None:
+    bands = [{"start": at(f"9:{minute}:0"), "stop": at(f"9:{minute}:30")} for minute in range(60)]
+    (band,) = picture(shown(bands=bands)).rows[0].bands
+    assert band.text == "60 windows, the last: wanted 09:59 to 09:59"
+
+
+async def test_the_page_shows_the_coming_days_where_it_is_asked_to(
+    client: aiohttp.ClientSession, host: FakeHost, tmp_path: Path
+) -> None:
+    host.rows = trading_day(tmp_path).rows[:1]
+    host.strategies = {"ema_crossover": strategy("ema_crossover")}
+    for path in ("/python/", "/python/status/ema_crossover"):
+        today, week = await page(client, path), await page(client, f"{path}?days=7")
+        assert "Guru Nanak Jayanti: NSE is closed" in week
+        assert "<title>wanted Wed 25 Nov 09:15 to 15:30</title>" in week
+        assert "<title>wanted Wed" not in today
+        for text, days in ((today, 1), (week, 7)):
+            assert f'<a href="{path}?days={days}#today" aria-current="true">' in text
+            assert text.count("aria-current") == 1
+
+
+async def test_a_strategy_shows_its_week_with_the_reason_of_each_closed_day(
+    client: aiohttp.ClientSession, host: FakeHost
+) -> None:
+    text = re.sub(r"\s+|<[^>]+>", " ", (await page(client, "/python/status/ema")).partition("Coming week")[2])
+    assert " ".join(text.split()).startswith(
+        "Mon 23 Nov 09:15 to 15:30 Tue 24 Nov Guru Nanak Jayanti: NSE is closed Wed 25 Nov 09:15 to 15:30"
+    )
+
+
+@pytest.mark.parametrize("days", ["0", "15", "week"])
+async def test_no_other_days_can_be_shown(client: aiohttp.ClientSession, days: str) -> None:
+    async with client.get(f"/python/?days={days}", headers=PAGE) as answer:
+        assert answer.status == 422
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "text"),
+    [
+        (at("9:15"), at("15:30"), "09:15 to 15:30"),
+        (at("22:00"), at("4:00", 1), "22:00 to Tue 24 Nov 04:00"),
+        (at("0:00"), None, "from 00:00 on"),
+        ("2026-11-23T09:30:00-05:00", "2026-11-23T16:00:00-05:00", "09:30 to 16:00 -05:00"),
+        ("2026-11-23T09:30:00-05:00", None, "from 09:30 -05:00 on"),
+    ],
+)
+def test_windows_under_their_day(start: str, stop: str | None, text: str) -> None:
+    assert formats.hours({"start": start, "stop": stop}, NOW.isoformat()) == text

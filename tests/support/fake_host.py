@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ZONE = ZoneInfo("Asia/Kolkata")
 NOW = datetime(2026, 11, 23, 11, 42, 10, tzinfo=ZONE)
+HOLIDAY = "Guru Nanak Jayanti: NSE is closed"
+"""Why nothing opens on the day after the fake's today."""
 LIVE = {"starting", "running", "stopping"}
 
 
@@ -29,6 +31,11 @@ def at(clock: str, days: int = 0) -> str:
     hour, minute, second = (*parts, 0)[:3]
     moment = NOW.replace(hour=hour, minute=minute, second=second) + timedelta(days=days)
     return moment.isoformat(timespec="milliseconds")
+
+
+def shifted(iso: str, days: int) -> str:
+    """The same time on another day."""
+    return (datetime.fromisoformat(iso) + timedelta(days=days)).isoformat(timespec="milliseconds")
 
 
 def strategy(name: str, state: str = "running", **more: Any) -> Json:
@@ -189,25 +196,56 @@ class FakeHost:
         days = [day for day in range(40) if (NOW + timedelta(days=day)).weekday() < 5]
         return [{"start": at("9:15", day), "stop": at("15:30", day)} for day in days][:count]
 
-    async def timeline(self) -> Json:
+    def coming(self, strategy: str, days: int) -> list[Json]:
+        if not self.strategy(strategy)["run"]:
+            raise UnknownStrategy(f"{strategy} has no schedule: its file is bad")
+        return [self._day(day) for day in range(days)]
+
+    def _day(self, day: int) -> Json:
+        """As the calendar of NSE has the week of the fake's today."""
+        date = (NOW + timedelta(days=day)).date()
+        window = {"start": at("9:15", day), "stop": at("15:30", day)}
+        closed = {"at": at("9:15", day), "why": HOLIDAY}
+        is_open = date.weekday() < 5 and day != 1
         return {
-            "day_start": at("0:00"),
-            "day_end": at("0:00", 1),
+            "date": date.isoformat(),
+            "windows": [window] if is_open else [],
+            "skips": [closed] if day == 1 else [],
+        }
+
+    async def timeline(self, days: int = 1, only: str | None = None) -> Json:
+        rows = self.rows or [
+            {
+                "id": name,
+                "title": facts["title"],
+                "state": facts["state"],
+                "bands": [],
+                "skips": [],
+                "bars": [],
+                "marks": [],
+            }
+            for name, facts in self.strategies.items()
+        ]
+        return {
+            "start": at("0:00"),
+            "end": at("0:00", days),
+            "days": days,
             "now": NOW.isoformat(),
             "zone": "Asia/Kolkata",
-            "rows": self.rows
-            or [
-                {
-                    "id": name,
-                    "title": facts["title"],
-                    "state": facts["state"],
-                    "bands": [],
-                    "bars": [],
-                    "marks": [],
-                }
-                for name, facts in self.strategies.items()
-            ],
+            "rows": [self._ahead(row, days) for row in rows if only in {None, row["id"]}],
         }
+
+    def _ahead(self, row: Json, days: int) -> Json:
+        """A row of today, and its windows again on the days to come; tomorrow only what never closes."""
+        bands, skips = list(row["bands"]), list(row["skips"])
+        for day in range(1, days):
+            for band in row["bands"]:
+                never_closes = band["start"] == at("0:00")
+                if never_closes or (day > 1 and (NOW + timedelta(days=day)).weekday() < 5):
+                    bands.append({side: shifted(when, day) for side, when in band.items()})
+                elif day == 1:
+                    skips.append({"at": shifted(band["start"], 1), "why": HOLIDAY})
+        return row | {"bands": bands, "skips": skips}
 
     async def runs(self, strategy: str, limit: int) -> list[Json]:
         return self.history.get(strategy, [])[:limit]

@@ -176,6 +176,7 @@ def _row(
         "title": facts["title"],
         "state": facts["state"],
         "bands": [{"start": at(start), "stop": at(stop)} for start, stop in bands],
+        "skips": [],
         "bars": [
             {"run": number, "start": at(start), "end": None if end is None else at(end), "failed": failed}
             for number, (start, end, failed) in enumerate(bars, 39)

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 
-from stratvisor.spec import Always, DaysWindow, Manual, Windows
-from stratvisor.timeline import Bar, bands, day_of, fraction, ticks
-from stratvisor.windows import Window
+from stratvisor import almanac, timeline
+from stratvisor.skipped import Skip
+from stratvisor.spec import (
+    SECOND,
+    Always,
+    CronFor,
+    DaysWindow,
+    Manual,
+    Process,
+    Schedule,
+    SessionWindow,
+    Spec,
+    Windows,
+)
+from stratvisor.timeline import Bar, DayAhead, day_of, days_ahead, fraction, midnights, outlook, ticks
+from stratvisor.windows import ALWAYS, Window
 
 NEW_YORK = "America/New_York"
 
@@ -58,21 +72,78 @@ def test_ticks_stand_at_the_hours_of_the_wall_clock() -> None:
     assert short["12:00"] == pytest.approx(11 / 23)
 
 
+def by(schedule: Schedule, **more: Any) -> Spec:
+    return Spec("ema", Process(), schedule=schedule, **more)
+
+
+def bands(schedule: Schedule, day: Window) -> tuple[Window, ...]:
+    return outlook(by(schedule), day.start, day.end).bands
+
+
+def test_the_days_of_a_period_begin_where_their_zone_says() -> None:
+    week = day_of(utc("2026-10-29 17:00"), NEW_YORK, days=7)
+    found = midnights(week, NEW_YORK)
+    assert [f"{day:%d}" for day, _ in found] == ["29", "30", "31", "01", "02", "03", "04"]
+    assert found[0][1] == 0
+    assert found[4][1] == pytest.approx((4 * 24 + 1) / (7 * 24 + 1))  # the 1st is 25 hours long
+
+
 def test_bands_are_the_parts_of_windows_that_lie_in_the_day() -> None:
     day = day_of(utc("2026-11-23 12:00"), "UTC")
-    assert bands(nights("UTC"), day.start, day.end) == (
+    assert bands(nights("UTC"), day) == (
         Window(utc("2026-11-23 00:00"), utc("2026-11-23 04:00")),
         Window(utc("2026-11-23 22:00"), utc("2026-11-24 00:00")),
     )
 
 
-def test_always_is_one_band_and_manual_none() -> None:
+def test_always_is_one_band_and_manual_or_disabled_none() -> None:
     day = day_of(utc("2026-11-23 12:00"), "UTC")
-    assert bands(Always(), day.start, day.end) == (day,)
-    assert bands(Manual(), day.start, day.end) == ()
+    assert bands(Always(), day) == (day,)
+    assert bands(Manual(), day) == ()
+    assert outlook(by(Always(), enabled=False), day.start, day.end).bands == ()
 
 
 def test_round_the_clock_is_one_band() -> None:
     day = day_of(utc("2026-11-01 17:00"), NEW_YORK)
     schedule = Windows(NEW_YORK, (DaysWindow(frozenset(range(7)), time(), time()),))
-    assert bands(schedule, day.start, day.end) == (day,)
+    assert bands(schedule, day) == (day,)
+
+
+def test_what_a_calendar_takes_away_is_in_the_outlook() -> None:
+    day = day_of(utc("2026-11-24 12:00"), "Asia/Kolkata")
+    found = outlook(by(by_nse()), day.start, day.end)
+    assert found.bands == ()
+    assert found.skips == (Skip(utc("2026-11-24 03:45"), "Guru Nanak Jayanti: NSE is closed"),)
+
+
+def test_a_schedule_that_starts_every_minute_holds_up_nobody() -> None:
+    week = day_of(utc("2026-11-23 12:00"), "UTC", days=7)
+    found = bands(Windows("UTC", (CronFor("* * * * *", 30 * SECOND),)), week)
+    assert len(found) == timeline.MOST // 2
+    assert found[-1].end - found[-1].start == timedelta(seconds=30)
+
+
+def by_nse() -> Windows:
+    return Windows("Asia/Kolkata", (SessionWindow(),), almanac.shipped()["NSE"])
+
+
+def test_the_days_ahead_stand_on_the_clock_of_the_strategy() -> None:
+    monday, tuesday, *rest = days_ahead(by(by_nse()), utc("2026-11-22 19:00"), 7)
+    assert (monday.date, monday.skips) == (date(2026, 11, 23), ())
+    assert monday.bands == (Window(utc("2026-11-23 03:45"), utc("2026-11-23 10:00")),)
+    assert (tuesday.bands, [skip.why for skip in tuesday.skips]) == (
+        (),
+        ["Guru Nanak Jayanti: NSE is closed"],
+    )
+    assert rest[-1] == DayAhead(date(2026, 11, 29), (), ())
+
+
+def test_a_window_of_the_last_night_is_seen_whole() -> None:
+    ahead = days_ahead(by(nights("UTC"), timezone="UTC"), utc("2026-11-23 12:00"), 2)
+    assert [day.bands[-1].end for day in ahead] == [utc("2026-11-24 04:00"), utc("2026-11-25 04:00")]
+
+
+def test_what_never_ends_has_no_end() -> None:
+    today, tomorrow = days_ahead(by(Always()), utc("2026-11-23 12:00"), 2)
+    assert today.bands == (Window(utc("2026-11-22 18:30"), ALWAYS.end),)
+    assert tomorrow.bands == ()

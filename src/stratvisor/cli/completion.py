@@ -55,8 +55,8 @@ _stratvisor() {{
 complete -F _stratvisor stratvisor
 """
 _PRELUDES = {"bash": ":", "zsh": "autoload -Uz bashcompinit && bashcompinit"}
-_ASKED = {"id": "ids", "ids": "selectors"}
-"""What stands for an argument of this name."""
+_ASKED = {"id": "ids", "ids": "selectors", "crashes": "selectors"}
+"""What stands for an argument of this name; of one with a time behind it, its beginning."""
 
 
 def add(verbs: Verbs, parser: Callable[[], argparse.ArgumentParser]) -> None:
@@ -106,9 +106,11 @@ def _cases(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _after_options(verb: str, actions: Iterable[argparse.Action]) -> Iterator[str]:
+    """What may be the value of an option: never an id just because the verb takes ids."""
     for action in actions:
-        for option in action.option_strings if action.choices else ():
-            yield f'"{verb} {option}") words="{_joined(action.choices)}" ;;'
+        for option in action.option_strings if action.nargs != 0 and action.dest != "home" else ():
+            ask = _ASKED.get(action.dest, "")
+            yield f'"{verb} {option}") words="{_joined(action.choices)}" ask="{ask}" ;;'
 
 
 def _after_verb(verb: str, actions: Iterable[argparse.Action]) -> str:

@@ -90,10 +90,8 @@ def _selected(selectors: Sequence[str], found: Config) -> list[str]:
 
 def _named(selector: str, found: Config, verb: str) -> tuple[str, ...]:
     if selector in found.bad:
-        file = f"conf.d/{selector}.yaml"
-        raise Failure(
-            f"cannot {verb} {selector}: its file is bad; `stratvisor check` names what to mend in {file}"
-        )
+        why = "its file is bad; `stratvisor check` names what to mend"
+        raise Failure(f"cannot {verb} {selector}: {why}")
     try:
         return select(selector, found.strategies)
     except NothingNamedError as error:

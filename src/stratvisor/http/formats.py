@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from stratvisor.state import Because
 from stratvisor.why import BECAUSE
+from stratvisor.wording import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,6 +117,24 @@ def day(iso: str) -> str:
     return f"{at:%A} {at.day} {at:%B}"
 
 
+def date_of(iso: str) -> str:
+    """A date as a day of some week."""
+    return day_text(date.fromisoformat(iso))
+
+
+def hours(window: Json, now: str) -> str:
+    """A window that stands under the day of its start: its end with a date only where that is another."""
+    start = datetime.fromisoformat(window["start"])
+    offset = (
+        "" if start.utcoffset() == datetime.fromisoformat(now).utcoffset() else f" {start.isoformat()[-6:]}"
+    )
+    if window["stop"] is None:
+        return f"from {start:%H:%M}{offset} on"
+    stop = datetime.fromisoformat(window["stop"])
+    dated = "" if stop.date() == start.date() else f"{day_text(stop)} "
+    return f"{start:%H:%M} to {dated}{stop:%H:%M}{offset}"
+
+
 def spans(text: str) -> list[tuple[bool, str]]:
     """A sentence in pieces: whether each is code, and its text without the backticks that made it so."""
     return [(bool(place % 2), piece) for place, piece in enumerate(_CODE.split(text)) if piece]
@@ -136,6 +155,8 @@ FILTERS: dict[str, Any] = {
     "local": local,
     "ending": ending,
     "day": day,
+    "date": date_of,
+    "hours": hours,
     "spans": spans,
     "unique_problems": unique_problems,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from stratvisor.http.answers import json_answer, see, wants_page
 from stratvisor.http.front import front
 from stratvisor.http.negotiate import HTML
+from stratvisor.http.pages import DAYS
 from stratvisor.http.picture import picture
 from stratvisor.http.route import Answer, Asked, Route
 
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-async def status(request: web.Request, _asked: Asked) -> web.Response:
+async def status(request: web.Request, asked: Asked) -> web.Response:
     """Everything about all."""
     here = front(request)
     facts = here.host.status()
     if not wants_page(request):
         return json_answer(facts)
-    today = picture(await here.host.timeline())
-    return here.pages.answer(request, "dashboard.html", {"status": facts, "picture": today})
+    shown = picture(await here.host.timeline(asked["days"]))
+    return here.pages.answer(request, "dashboard.html", {"status": facts, "picture": shown})
 
 
 async def to_dashboard(request: web.Request, _asked: Asked) -> web.Response:
@@ -32,8 +33,8 @@ async def to_dashboard(request: web.Request, _asked: Asked) -> web.Response:
 _ANSWERS = {200: Answer("the state of all strategies", "Status", others=(HTML,))}
 
 ROUTES = (
-    Route("GET", "/", status, "The dashboard; for programs the same as /status", _ANSWERS),
-    Route("GET", "/status", status, "Everything about all strategies", _ANSWERS),
+    Route("GET", "/", status, "The dashboard; for programs the same as /status", _ANSWERS, (DAYS,)),
+    Route("GET", "/status", status, "Everything about all strategies", _ANSWERS, (DAYS,)),
 )
 
 SIGNPOST = Route(

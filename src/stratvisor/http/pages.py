@@ -18,13 +18,15 @@ from stratvisor.http import formats
 from stratvisor.http.access import session_of
 from stratvisor.http.assets import VERSIONS
 from stratvisor.http.negotiate import HTML
-from stratvisor.http.parameters import text
+from stratvisor.http.parameters import text, whole
 from stratvisor.http.route import CSRF_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BACK = text("back", "For a page's form: the path of the page to show afterwards")
+
+DAYS = whole("days", "For the page: how many days from today its picture shows", 1, 14, 1)
 
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path on this host: no scheme, no host, no backslash that a browser reads as a slash."""

@@ -1,4 +1,4 @@
-"""Today's picture as shapes: where each window, run and crash stands on a line from midnight to midnight.
+"""The picture of a day or of some as shapes: where each window, skip, run and crash stands on a line of time.
 
 Knows the JSON of `Host.timeline` and percentages, nothing of colours. Shapes too close to be told apart
 become one, so that a strategy that crashed a thousand times costs no more than the page is wide.
@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from stratvisor.timeline import fraction, ticks
+from stratvisor.timeline import fraction, midnights, ticks
 from stratvisor.windows import Window
+from stratvisor.wording import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
     from stratvisor.ports import Json
 
 NARROWEST = 0.2
-"""Percent of the day, about three minutes: what is shorter is drawn this wide, or it could not be seen."""
+"""Percent of the line, three minutes of a day: what is shorter is drawn this wide, or nobody could see it."""
 
 CLOSEST_MARKS = 0.6
-"""Percent of the day between two crashes that are drawn as two."""
+"""Percent of the line between two crashes, or two skips, that are drawn as two."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Something on a row, in percent of the day."""
+    """Something on a row, in percent of the line."""
 
     x: float
     width: float
@@ -38,7 +39,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One strategy's day."""
+    """One strategy's line."""
 
     id: str
     title: str
@@ -46,64 +47,113 @@ class Row:
     text: str
     """All of it in words."""
     bands: tuple[Shape, ...]
+    skips: tuple[Shape, ...]
     bars: tuple[Shape, ...]
     marks: tuple[Shape, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One day of all strategies."""
+    """Some days of all strategies."""
 
-    date: str
+    days: int
+    dates: str
     zone: str
     now: float
-    """In percent of the day."""
+    """In percent of the line."""
     ticks: tuple[tuple[str, float], ...]
     rows: tuple[Row, ...]
 
 
-def picture(timeline: Json, only: str | None = None) -> Picture:
-    """The shapes of `Host.timeline`, of one strategy where it is named."""
-    day = Window(_at(timeline["day_start"]), _at(timeline["day_end"]))
+def picture(timeline: Json) -> Picture:
+    """The shapes of `Host.timeline`."""
+    line = _Line(Window(_at(timeline["start"]), _at(timeline["end"])), timeline["days"], timeline["zone"])
     now = _at(timeline["now"])
-    rows = [row for row in timeline["rows"] if only in {None, row["id"]}]
     return Picture(
-        date=f"{day.start:%A} {day.start.day} {day.start:%B}",
-        zone=timeline["zone"],
-        now=_percent(day, now),
-        ticks=tuple((label, round(100 * x, 3)) for label, x in ticks(day, timeline["zone"])),
-        rows=tuple(_row(day, now, row) for row in rows),
+        days=line.days,
+        dates=line.dates(),
+        zone=line.zone,
+        now=line.percent(now),
+        ticks=line.ticks(),
+        rows=tuple(_row(line, now, row) for row in timeline["rows"]),
     )
 
 
-def _row(day: Window, now: datetime, row: Json) -> Row:
-    bands = tuple(_shape(day, _at(band["start"]), _at(band["stop"]), "wanted") for band in row["bands"])
-    bars = tuple(_merged((_bar(day, now, bar) for bar in row["bars"]), "runs"))
-    marks = tuple(_merged((_mark(day, mark) for mark in row["marks"]), "failures", CLOSEST_MARKS))
-    said = "; ".join(shape.text for shape in (*bands, *bars, *marks)) or "nothing today"
-    return Row(row["id"], row["title"], row["state"], f"{row['title']}: {said}", bands, bars, marks)
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """The line of time that all rows share."""
+
+    period: Window
+    days: int
+    zone: str
+
+    def percent(self, at: datetime) -> float:
+        return round(100 * fraction(self.period, at), 3)
+
+    def dates(self) -> str:
+        first = self.period.start
+        if self.days == 1:
+            return f"{first:%A} {first.day} {first:%B}"
+        last, _ = midnights(self.period, self.zone)[-1]
+        return f"{day_text(first)} to {day_text(last)}"
+
+    def ticks(self) -> tuple[tuple[str, float], ...]:
+        """Hours of a day, or days."""
+        if self.days == 1:
+            found = ticks(self.period, self.zone)
+        else:
+            found = tuple((f"{day:%a} {day.day}", x) for day, x in midnights(self.period, self.zone))
+        return tuple((label, round(100 * x, 3)) for label, x in found)
+
+    def clock(self, at: datetime, style: str = "%H:%M") -> str:
+        """An instant in words, with its day where there are several."""
+        local = at.astimezone(self.period.start.tzinfo)
+        return format(local, style) if self.days == 1 else f"{day_text(local)} {local:{style}}"
+
+    def span(self, start: datetime, stop: datetime) -> str:
+        """The day of the end only where it is another."""
+        zone = self.period.start.tzinfo
+        same_day = start.astimezone(zone).date() == stop.astimezone(zone).date()
+        end = f"{stop.astimezone(zone):%H:%M}" if same_day else self.clock(stop)
+        return f"{self.clock(start)} to {end}"
 
 
-def _bar(day: Window, now: datetime, bar: Json) -> Shape:
+def _row(line: _Line, now: datetime, row: Json) -> Row:
+    bands = tuple(_merged((_band(line, band) for band in row["bands"]), "windows"))
+    skips = tuple(_merged((_skip(line, skip) for skip in row["skips"]), "skipped", CLOSEST_MARKS))
+    bars = tuple(_merged((_bar(line, now, bar) for bar in row["bars"]), "runs"))
+    marks = tuple(_merged((_mark(line, mark) for mark in row["marks"]), "failures", CLOSEST_MARKS))
+    nothing = "nothing today" if line.days == 1 else "nothing in these days"
+    said = "; ".join(shape.text for shape in (*bands, *skips, *bars, *marks)) or nothing
+    return Row(row["id"], row["title"], row["state"], f"{row['title']}: {said}", bands, skips, bars, marks)
+
+
+def _band(line: _Line, band: Json) -> Shape:
+    return _shape(line, _at(band["start"]), _at(band["stop"]), "wanted")
+
+
+def _skip(line: _Line, skip: Json) -> Shape:
+    at = _at(skip["at"])
+    return Shape(line.percent(at), 0.0, f"skipped {line.clock(at)}: {skip['why']}")
+
+
+def _bar(line: _Line, now: datetime, bar: Json) -> Shape:
     end = None if bar["end"] is None else _at(bar["end"])
     failed = bool(bar["failed"])
-    shape = _shape(day, _at(bar["start"]), end or now, f"run {bar['run']}", failed=failed)
+    shape = _shape(line, _at(bar["start"]), end or now, f"run {bar['run']}", failed=failed)
     ended = " (failed)" if failed else "" if end else " (still running)"
-    return replace(shape, width=max(shape.width, NARROWEST), text=shape.text + ended)
+    return replace(shape, text=shape.text + ended)
 
 
-def _mark(day: Window, mark: Json) -> Shape:
+def _mark(line: _Line, mark: Json) -> Shape:
     at = _at(mark["at"])
-    return Shape(
-        _percent(day, at), 0.0, f"{at.astimezone(day.start.tzinfo):%H:%M:%S} {mark['text']}", failed=True
-    )
+    return Shape(line.percent(at), 0.0, f"{line.clock(at, '%H:%M:%S')} {mark['text']}", failed=True)
 
 
-def _shape(day: Window, start: datetime, stop: datetime, name: str, *, failed: bool = False) -> Shape:
-    x = _percent(day, start)
-    zone = day.start.tzinfo
-    text = f"{name} {start.astimezone(zone):%H:%M} to {stop.astimezone(zone):%H:%M}"
-    return Shape(x, round(_percent(day, stop) - x, 3), text, failed)
+def _shape(line: _Line, start: datetime, stop: datetime, name: str, *, failed: bool = False) -> Shape:
+    x = line.percent(start)
+    width = max(round(line.percent(stop) - x, 3), NARROWEST)
+    return Shape(x, width, f"{name} {line.span(start, stop)}", failed)
 
 
 def _merged(shapes: Iterable[Shape], name: str, closest: float = NARROWEST) -> list[Shape]:
@@ -123,10 +173,6 @@ def _merged(shapes: Iterable[Shape], name: str, closest: float = NARROWEST) -> l
 def _blend(left: Shape, right: Shape, closest: float) -> bool:
     gap = right.x - (left.x + left.width)
     return gap < closest and min(left.width, right.width) <= NARROWEST
-
-
-def _percent(day: Window, at: datetime) -> float:
-    return round(100 * fraction(day, at), 3)
 
 
 def _at(iso: str) -> datetime:

@@ -9,23 +9,26 @@ from stratvisor.http.answers import json_answer, wants_page
 from stratvisor.http.formats import ending
 from stratvisor.http.front import Front, front
 from stratvisor.http.negotiate import HTML
+from stratvisor.http.pages import DAYS
 from stratvisor.http.parameters import whole
 from stratvisor.http.picture import picture
 from stratvisor.http.route import Answer, Asked, Route
 from stratvisor.ports import UnknownStrategy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import web
 
     from stratvisor.ports import Json
 
 PAGE_RUNS = 20
-PAGE_WINDOWS = 5
+PAGE_DAYS = 7
 PAGE_LINES = 200
 
 
-async def status(request: web.Request, _asked: Asked) -> web.Response:
-    """Everything about one; its page shows its runs, its windows and the end of its log beside that."""
+async def status(request: web.Request, asked: Asked) -> web.Response:
+    """Everything about one; its page shows its runs, its coming days and the end of its log beside that."""
     here = front(request)
     name = request.match_info["id"]
     facts = here.host.strategy(name)
@@ -34,9 +37,9 @@ async def status(request: web.Request, _asked: Asked) -> web.Response:
     shown = {
         "strategy": facts,
         "runs": await _runs(here, name, PAGE_RUNS),
-        "upcoming": _upcoming(here, name, PAGE_WINDOWS),
+        "coming": _known(lambda: here.host.coming(name, PAGE_DAYS)),
         "tail": await here.read(logs.tail, here.host.log_files(name), PAGE_LINES),
-        "picture": picture(await here.host.timeline(), name),
+        "picture": picture(await here.host.timeline(asked["days"], name)),
         "now": _now(here),
     }
     return here.pages.answer(request, "strategy.html", shown)
@@ -55,7 +58,7 @@ async def upcoming(request: web.Request, asked: Asked) -> web.Response:
     """The coming windows."""
     here = front(request)
     facts = here.host.strategy(request.match_info["id"])
-    windows = _upcoming(here, facts["id"], asked["n"])
+    windows = _known(lambda: here.host.upcoming(facts["id"], asked["n"]))
     if wants_page(request):
         return here.pages.answer(
             request, "next.html", {"strategy": facts, "upcoming": windows, "now": _now(here)}
@@ -73,10 +76,10 @@ async def runs(request: web.Request, asked: Asked) -> web.Response:
     return json_answer({"id": facts["id"], "runs": found})
 
 
-def _upcoming(here: Front, strategy: str, count: int) -> list[Json]:
+def _known(ask: Callable[[], list[Json]]) -> list[Json]:
     """None of one that is known, but has no schedule: its file is bad from the first."""
     try:
-        return here.host.upcoming(strategy, count)
+        return ask()
     except UnknownStrategy:
         return []
 
@@ -99,6 +102,7 @@ ROUTES = (
         status,
         "Everything about one strategy",
         {200: Answer("its state", "Strategy", others=(HTML,))},
+        (DAYS,),
     ),
     Route(
         "GET",
