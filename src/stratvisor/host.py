@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from stratvisor.ports import Clock
     from stratvisor.reloading import Reloader
     from stratvisor.skipped import Skip
+    from stratvisor.spec import Spec
     from stratvisor.supervisor import Entry, Supervisor
-    from stratvisor.timeline import Bar
+    from stratvisor.timeline import Bar, Outlook
     from stratvisor.windows import Window
 
 
@@ -147,7 +148,10 @@ class LocalHost:
             bars = await self._history.bars(period.start, period.end)
         except HistoryUnavailable:
             bars = {}  # the picture shows windows alone; the log says why
-        entries = sorted(self._supervisor.entries.items())
+        entries = {name: entry for name, entry in self._supervisor.entries.items() if only in {None, name}}
+        specs = [entry.spec for entry in entries.values()]
+        # The first look of a day takes a while where there are many, and no start may wait for it.
+        ahead = await asyncio.to_thread(_outlooks, specs, period)
         return {
             "start": _iso(period.start, zone),
             "end": _iso(period.end, zone),
@@ -155,19 +159,17 @@ class LocalHost:
             "now": _iso(now.wall, zone),
             "zone": zone.key,
             "rows": [
-                self._lane(name, entry, period, bars.get(name, []), zone)
-                for name, entry in entries
-                if only in {None, name}
+                self._lane(name, entry, ahead[name], bars.get(name, []), zone)
+                for name, entry in sorted(entries.items())
             ],
         }
 
-    def _lane(self, name: str, entry: Entry, period: Window, bars: list[Bar], zone: ZoneInfo) -> Json:
+    def _lane(self, name: str, entry: Entry, ahead: Outlook, bars: list[Bar], zone: ZoneInfo) -> Json:
         """One strategy's row of the timeline."""
-        shown = self._show(name)
+        shown = view.strategy(self._clock.now(), entry.spec, entry.state, entry.facts)
         run = machine.live_run(entry.state)
         # A bar without an end that does not live ended at a time that nobody wrote down.
         own = [bar for bar in bars if bar.end or (run and bar.run == run.number)]
-        ahead = timeline.outlook(entry.spec, period.start, period.end)
         return {
             "id": name,
             "title": shown["title"],
@@ -222,6 +224,10 @@ class LocalHost:
 
     def _unknown(self, strategy: str) -> UnknownStrategy:
         return UnknownStrategy(f"no strategy {strategy}{did_you_mean(strategy, self._ids())}")
+
+
+def _outlooks(specs: list[Spec], period: Window) -> dict[str, Outlook]:
+    return {spec.id: timeline.outlook(spec, period.start, period.end) for spec in specs}
 
 
 def _window(window: Window, zone: ZoneInfo) -> Json:

@@ -53,15 +53,16 @@ def skips(schedule: Schedule, start: datetime, end: datetime) -> tuple[Skip, ...
     zone = ZoneInfo(calendar.timezone)
     first = start.astimezone(zone).date().toordinal() - _REACH
     last = end.astimezone(zone).date().toordinal() + _REACH
-    wanted = compile_windows(schedule, start, end)
-    found = (
+    found = [
         Skip(at, why)
         for day in map(date.fromordinal, range(first, last + 1))
         if (why := reason(schedule, calendar, day))
         for at in _starts(schedule, calendar, day)
-        if start <= at < end and not _is_in(wanted, at)
-    )
-    return tuple(sorted(found, key=lambda skip: skip.at))
+        if start <= at < end
+    ]
+    wanted = compile_windows(schedule, start, end) if found else ()
+    missed = (skip for skip in found if not _is_in(wanted, skip.at))
+    return tuple(sorted(missed, key=lambda skip: skip.at))
 
 
 def reason(schedule: Windows, calendar: Calendar, day: date) -> str | None:
