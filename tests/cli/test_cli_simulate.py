@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def test_diwali_week_as_a_process_without_a_daemon(place: Path) -> None:
     outcome = run_process(*DIWALI, "crypto", "@day", home=place, COLUMNS="80")
     assert outcome == (0, TEXT, "")
     assert sorted(path.name for path in place.iterdir()) == ["conf.d", "stratvisor.toml"]
+
+
+def test_the_timeline_that_the_readme_shows_is_what_is_printed(home: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    shown = re.search(r"^\$ stratvisor (simulate .*)\n((?:.*\n)*?)```", readme, re.MULTILINE)
+    assert shown is not None
+    (home / "conf.d").mkdir()
+    for name, file in {"opening_range": "nse", "crude": "mcx"}.items():
+        (home / "conf.d" / f"{name}.yaml").write_text(FILES[file])
+    assert run_cli(*shown[1].split(), home=home) == (0, shown[2], "")
 
 
 def test_json_is_one_object_a_line_on_the_clock_of_its_strategy(place: Path) -> None:
