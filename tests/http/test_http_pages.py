@@ -397,6 +397,14 @@ async def test_a_strategy_shows_its_week_with_the_reason_of_each_closed_day(
     )
 
 
+async def test_a_week_in_which_nothing_is_wanted_is_not_shown(
+    client: aiohttp.ClientSession, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = [{"date": "2026-11-23", "windows": [], "skips": []}]
+    monkeypatch.setattr(host, "coming", lambda strategy, days: empty)
+    assert "Coming week" not in await page(client, "/python/status/ema")
+
+
 @pytest.mark.parametrize("days", ["0", "15", "week"])
 async def test_no_other_days_can_be_shown(client: aiohttp.ClientSession, days: str) -> None:
     async with client.get(f"/python/?days={days}", headers=PAGE) as answer:

@@ -177,6 +177,18 @@ def test_the_log_warns_once_of_a_calendar_that_ends_soon_and_again_when_it_chang
     (host.home / "calendars" / "CLOCK.yaml").write_text(text + f"closed: {{{ends}: Closed}}\n")
     host.post("reload")
     assert warned() == 2
+def test_the_page_tells_the_coming_days(host: Instance) -> None:
+    (host.home / "calendars").mkdir()
+    close_from(host, 2)
+    host.write("ema", "steady", text=BY_CALENDAR)
+    host.write("other", "steady", text="schedule: manual\n")
+    host.up()
+    host.until_state("ema", "running")
+    for path in ("", "status/ema", "status/other"):
+        status, body = host.ask("GET", f"/python/{path}?days=7", raw=True, page=True)
+        assert status == 200
+        for text in (b"Closed: CLOCK is closed", b"<title>wanted "):
+            assert (text in body) == (path != "status/other")
 
 
 def test_a_bad_calendar_harms_nobody_while_its_last_good_version_is_known(host: Instance) -> None:

@@ -97,11 +97,11 @@ class Instance:
 
     # Asking it.
 
-    def ask(self, method: str, path: str, *, raw: bool = False) -> tuple[int, Any]:
-        """Status and JSON of one request."""
+    def ask(self, method: str, path: str, *, raw: bool = False, page: bool = False) -> tuple[int, Any]:
+        """Status and JSON of one request; `raw`: its bytes, and of a `page` those a browser gets."""
         connection = Unix(self.home)
         try:
-            connection.request(method, path, headers={"Accept": "application/json"})
+            connection.request(method, path, headers={"Accept": "text/html" if page else "application/json"})
             answer = connection.getresponse()
             body = answer.read()
         finally:
