@@ -1,7 +1,8 @@
 """What the rules will do: strategies played ahead on a fake clock, by the same machine that runs them.
 
 Knows `machine.step` and `machine.wake_at`, and answers them as a perfect world would: what is launched
-lives at once, what is told to stop ends at once, and nothing fails but where a crash is asked for. It
+lives at once, what is told to stop ends at once, a job is done at once, and nothing fails but where a crash
+is asked for. It
 begins with nothing known, so no hold, no count and no live run is in it: it says what the files say.
 
 Rule: no second reading of a schedule. Whatever starts and stops here does so because the machine said it.
@@ -14,14 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import machine, why
 from stratvisor.calendar import Calendar
 from stratvisor.skipped import skips
-from stratvisor.spec import MICROSECOND, Always, Manual, SessionWindow, Spec, Windows
+from stratvisor.spec import MICROSECOND, Always, At, Every, Jobs, Once, SessionWindow, Spec, Windows
 from stratvisor.state import (
+    Agenda,
     Because,
     Ended,
     Exit,
@@ -36,7 +38,8 @@ from stratvisor.state import (
     State,
     Stopping,
 )
-from stratvisor.windows import ALWAYS, edge_text, position
+from stratvisor.timetable import position
+from stratvisor.windows import ALWAYS, edge_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -122,20 +125,23 @@ class _Life:
         # The jitter is drawn from the number of a run, which nobody knows ahead.
         self._spec = replace(spec, restart=replace(spec.restart, jitter=0.0))
         self._start = start
-        # Whoever is inside a window at the start counts as begun in time: nobody came late.
-        self._state = State(admitted=start)
+        # Whoever is inside a window at the start counts as begun in time: nobody came late. A job that is
+        # due at the start is still to be begun, one before that is not.
+        self._state = State(admitted=start, agenda=Agenda(seen=start - datetime.resolution))
+        self._crashes: list[datetime] = []
+        """Those to come, the next one last."""
         self._is_up = False
         """Whether what was last told of it is that it runs, or is about to again."""
 
     def until(self, end: datetime, crashes: Iterable[datetime]) -> Iterator[Happening | Missed]:
         """All that happens before `end`. What time does comes before a crash at the same instant."""
-        coming = sorted({at for at in crashes if self._start <= at < end}, reverse=True)
+        self._crashes = sorted({at for at in crashes if self._start <= at < end}, reverse=True)
         at: datetime | None = self._start
         while at is not None and at < end:
             yield from self._hear(at, Look())
-            if coming and coming[-1] == at:
-                yield from self._crash(coming.pop())
-            at = min((*self._wakes(at), *coming[-1:]), default=None)
+            if self._is_to_crash(at):
+                yield from self._crash(at)
+            at = min((*self._wakes(at), *self._crashes[-1:]), default=None)
 
     def _wakes(self, at: datetime) -> Iterator[datetime]:
         wake = machine.wake_at(self._now(at), self._spec, self._state)
@@ -146,6 +152,13 @@ class _Life:
 
     def _now(self, at: datetime) -> Now:
         return Now((at - self._start) // datetime.resolution * MICROSECOND, at)
+
+    def _is_to_crash(self, at: datetime) -> bool:
+        """Whether a crash was asked for now that has not come yet."""
+        if self._crashes[-1:] != [at]:
+            return False
+        self._crashes.pop()
+        return True
 
     def _crash(self, at: datetime) -> Iterator[Happening | Missed]:
         run = machine.live_run(self._state)
@@ -168,28 +181,29 @@ class _Life:
             case Launching(number=number, fingerprint=fingerprint, told=want):
                 run = Run(number, _NO_PID, self._now(at).boot_ns, at, fingerprint, want)
                 yield self._launched(at)
-                over = _ends_by_itself(self._spec)
-                yield from self._hear(at, _ended(run, at, code=0) if over else Launched(run, ready=True))
+                yield from self._hear(at, self._living(run, at))
             case Stopping(run=run, order=order):
                 yield from self._hear(at, _ended(run, at, stopped=order.because))
             case _:
                 pass  # told of another deadline; what is to be then, the machine will say then
 
+    def _living(self, run: Run, at: datetime) -> Launched | Ended:
+        """What becomes of a launch: a job is over before anything else happens."""
+        if not isinstance(self._spec.schedule, Jobs):
+            return Launched(run, ready=True)
+        done = next(iter(self._spec.restart.success_codes), 0)
+        return _ended(run, at, code=CRASH_CODE if self._is_to_crash(at) else done)
+
     def _launched(self, at: datetime) -> Happening:
-        if _ends_by_itself(self._spec):
-            return self._happening(at, Kind.JOB, "due by its schedule")
-        if self._is_up:
+        if self._state.restarts:
             return self._happening(at, Kind.RESTART, _why_again(self._now(at), self._spec, self._state))
+        if isinstance(self._spec.schedule, Jobs):
+            return self._happening(at, Kind.JOB, _why_due(self._spec.schedule))
         self._is_up = True
         return self._happening(at, Kind.START, _why_up(at, self._spec))
 
     def _happening(self, at: datetime, event: Kind, reason: str) -> Happening:
         return Happening(at, self._spec.id, event, reason)
-
-
-def _ends_by_itself(spec: Spec) -> bool:
-    """Whether its schedule asks for runs, not for times in which it runs."""
-    return not isinstance(spec.schedule, Always | Manual | Windows)
 
 
 def _ended(run: Run, at: datetime, code: int | None = None, stopped: Because | None = None) -> Ended:
@@ -212,6 +226,22 @@ def _why_up(at: datetime, spec: Spec) -> str:
     if window.start < at:
         return f"inside its window since {why.moment(window.start, Now(0, at), zone)}"
     return f"{_form(spec.schedule)} {_hours(window, zone)}{_occasion(spec.schedule, at)}"
+
+
+def _why_due(schedule: Jobs) -> str:
+    match schedule.timing:
+        case At(line=line):
+            return f"due by cron '{line}'{_days(schedule)}"
+        case Every(interval_ns=interval_ns):
+            return f"due every {why.duration(interval_ns)}{_days(schedule)}"
+        case Once():
+            return "due once"
+        case never:
+            assert_never(never)
+
+
+def _days(schedule: Jobs) -> str:
+    return f" on days of {schedule.calendar.name}" if schedule.calendar else ""
 
 
 def _form(schedule: Schedule) -> str:

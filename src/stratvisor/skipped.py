@@ -1,4 +1,4 @@
-"""What a calendar takes away: the windows that would have begun on days that do not count, and why.
+"""What a calendar takes away: windows that would have begun on days that do not count, jobs too, and why.
 
 Knows schedules and calendars; nothing of what time it is, nor of who is started.
 
@@ -12,11 +12,21 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
+from stratvisor import jobs
 from stratvisor.calendar import FOR_EVER, Calendar, Day, Hours
-from stratvisor.spec import Schedule, SessionWindow, SpecialSessions, Windows
+from stratvisor.spec import (
+    Always,
+    At,
+    Jobs,
+    Manual,
+    Schedule,
+    SessionWindow,
+    SpecialSessions,
+    Windows,
+)
 from stratvisor.wallclock import instant
 from stratvisor.windows import compile_windows
 from stratvisor.wording import day_text
@@ -47,9 +57,28 @@ def skips(schedule: Schedule, start: datetime, end: datetime) -> tuple[Skip, ...
 
     Windows of one day that touch are one. What would have begun inside a window that counts is not missed.
     """
-    calendar = schedule.calendar if isinstance(schedule, Windows) else None
-    if not isinstance(schedule, Windows) or calendar is None:
-        return ()
+    windows = _windows_of(schedule)
+    return (
+        () if windows is None or windows.calendar is None else _missed(windows, windows.calendar, start, end)
+    )
+
+
+def _windows_of(schedule: Schedule) -> Windows | None:
+    """The windows that a calendar may take away: of jobs, where they are due or counted from."""
+    match schedule:
+        case Windows():
+            return schedule
+        case Jobs(timing=At(line=line)):
+            return jobs.firings(schedule, line)
+        case Jobs():
+            return jobs.within(schedule)
+        case Always() | Manual():
+            return None
+        case never:
+            assert_never(never)
+
+
+def _missed(schedule: Windows, calendar: Calendar, start: datetime, end: datetime) -> tuple[Skip, ...]:
     zone = ZoneInfo(calendar.timezone)
     first = start.astimezone(zone).date().toordinal() - _REACH
     last = end.astimezone(zone).date().toordinal() + _REACH

@@ -14,9 +14,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from stratvisor import jobs
 from stratvisor.simulation import Happening, Kind, simulate
 from stratvisor.skipped import Skip
-from stratvisor.spec import Manual, Process, Schedule, Spec
+from stratvisor.spec import Jobs, Manual, Process, Schedule, Spec
 from stratvisor.wallclock import instant
 from stratvisor.windows import ALWAYS, Window
 
@@ -101,7 +102,9 @@ def outlook(spec: Spec, start: datetime, end: datetime) -> Outlook:
 
 @lru_cache(maxsize=2048)
 def _outlook(schedule: Schedule, start: datetime, end: datetime) -> Outlook:
-    happened = simulate([Spec("any", Process(), schedule=schedule)], start, end)
+    # Of jobs every so often, the windows: there may be more of them than anybody could see.
+    bounds = jobs.within(schedule) if isinstance(schedule, Jobs) else None
+    happened = simulate([Spec("any", Process(), schedule=bounds or schedule)], start, end)
     known = [one for one in islice(happened, MOST) if isinstance(one, Happening)]
     return Outlook(
         tuple(_bands(known, end)),

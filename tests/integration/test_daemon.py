@@ -177,6 +177,8 @@ def test_the_log_warns_once_of_a_calendar_that_ends_soon_and_again_when_it_chang
     (host.home / "calendars" / "CLOCK.yaml").write_text(text + f"closed: {{{ends}: Closed}}\n")
     host.post("reload")
     assert warned() == 2
+
+
 def test_the_page_tells_the_coming_days(host: Instance) -> None:
     (host.home / "calendars").mkdir()
     close_from(host, 2)

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spec_files import CALENDARS, FORMS, SESSIONS, SPECS, ZONES
 
-from stratvisor import almanac, simulation
+from stratvisor import almanac
 from stratvisor.calendar import Calendar
 from stratvisor.simulation import Happening, Missed, simulate
 from stratvisor.spec import (
@@ -23,11 +23,15 @@ from stratvisor.spec import (
     MINUTE,
     SECOND,
     Always,
+    At,
     CronFor,
     DaysWindow,
     Edge,
+    Every,
     GiveUp,
+    Jobs,
     Manual,
+    Once,
     Process,
     ReadyNotify,
     Restart,
@@ -37,6 +41,7 @@ from stratvisor.spec import (
     SessionWindow,
     Spec,
     SpecialSessions,
+    Timing,
     WindowForm,
     Windows,
 )
@@ -232,13 +237,53 @@ def test_who_must_say_that_it_is_ready_says_so() -> None:
 # Jobs.
 
 
-def test_a_run_that_ends_by_itself_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "_ends_by_itself", lambda spec: True)
-    assert played(strategy(), days=4) == [
-        "06 09:15 ema job: due by its schedule",
-        "08 18:00 ema skip: Diwali Muhurat trading: a special session of NSE, and special_sessions is skip",
-        "09 09:15 ema job: due by its schedule",
+NSE = almanac.shipped()["NSE"]
+
+
+def job(timing: Timing, calendar: Calendar | None = None, **more: Any) -> Spec:
+    return strategy(schedule=Jobs(KOLKATA, timing, calendar), **more)
+
+
+def test_jobs_are_due_and_skipped_on_closed_days() -> None:
+    assert played(job(At("0 16 * * *"), NSE), days=5) == [
+        "06 16:00 ema job: due by cron '0 16 * * *' on days of NSE",
+        "07 16:00 ema skip: NSE has no session on Sat 7 Nov",
+        "08 16:00 ema skip: Diwali Muhurat trading: a special session of NSE, and special_sessions is skip",
+        "09 16:00 ema job: due by cron '0 16 * * *' on days of NSE",
+        "10 16:00 ema skip: Diwali Balipratipada: NSE is closed",
     ]
+
+
+def test_a_job_that_is_due_at_the_beginning_is_begun_and_none_before_it() -> None:
+    once = job(Once(datetime(2026, 11, 6, 9, 20)))  # noqa: DTZ001  a local time
+    assert played(once, first="2026-11-06T09:20") == ["06 09:20 ema job: due once"]
+    assert played(once, first="2026-11-06T09:21") == []
+
+
+def test_jobs_every_so_often_are_counted_from_their_windows() -> None:
+    lines = played(job(Every(2 * HOUR, (SessionWindow(),)), NSE), first="2026-11-09", days=2)
+    assert [line.split(": ")[0] for line in lines] == [
+        "09 09:15 ema job",
+        "09 11:15 ema job",
+        "09 13:15 ema job",
+        "09 15:15 ema job",
+        "10 09:15 ema skip",
+    ]
+    assert lines[0].endswith("job: due every 2h on days of NSE")
+
+
+def test_a_job_may_crash_when_it_is_due() -> None:
+    lines = played(job(At("0 16 * * *")), days=2, crashes=("2026-11-06T16:00", "2026-11-07T12:00"))
+    assert lines == [
+        "06 16:00 ema job: due by cron '0 16 * * *'",
+        "06 16:00:01 ema restart: exit 1 at 16:00:00 IST; try 1 after 1s",
+        "07 12:00 ema missed",
+        "07 16:00 ema job: due by cron '0 16 * * *'",
+    ]
+
+
+def test_a_job_ends_as_it_should() -> None:
+    assert len(played(job(At("0 16 * * *"), success_codes=(3,)))) == 1
 
 
 # How it is told.

@@ -10,8 +10,11 @@ from stratvisor.skipped import Skip
 from stratvisor.spec import (
     SECOND,
     Always,
+    At,
     CronFor,
     DaysWindow,
+    Every,
+    Jobs,
     Manual,
     Process,
     Schedule,
@@ -133,6 +136,15 @@ def test_a_schedule_that_starts_every_minute_holds_up_nobody(monkeypatch: pytest
     monkeypatch.setattr(timeline, "MOST", 5)  # the third start, without its stop
     last = bands(schedule, day_of(week.start, "UTC"))[-1]
     assert last == Window(utc("2026-11-23 00:01"), utc("2026-11-23 00:01:30"))
+
+
+def test_jobs_are_moments_or_the_windows_that_they_are_counted_in() -> None:
+    day = day_of(utc("2026-11-23 12:00"), "UTC")
+    assert bands(Jobs("UTC", At("0 16 * * *")), day) == (
+        Window(utc("2026-11-23 16:00"), utc("2026-11-23 16:00")),
+    )
+    every = Every(SECOND, (DaysWindow(frozenset(range(7)), time(9), time(15)),))
+    assert bands(Jobs("UTC", every), day) == (Window(utc("2026-11-23 09:00"), utc("2026-11-23 15:00")),)
 
 
 def by_nse() -> Windows:

@@ -123,13 +123,15 @@ def date_of(iso: str) -> str:
 
 
 def hours(window: Json, now: str) -> str:
-    """A window that stands under the day of its start: its end with a date only where that is another."""
+    """A window or a due time under the day of its start: the end with a date only where that is another."""
     start = datetime.fromisoformat(window["start"])
     offset = (
         "" if start.utcoffset() == datetime.fromisoformat(now).utcoffset() else f" {start.isoformat()[-6:]}"
     )
     if window["stop"] is None:
         return f"from {start:%H:%M}{offset} on"
+    if window["stop"] == window["start"]:
+        return f"{start:%H:%M}{offset}"
     stop = datetime.fromisoformat(window["stop"])
     dated = "" if stop.date() == start.date() else f"{day_text(stop)} "
     return f"{start:%H:%M} to {dated}{stop:%H:%M}{offset}"
