@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from stratvisor import spans
 from stratvisor.spec import MICROSECOND
 from stratvisor.wallclock import STEADY, comes_twice, instant, steady_midnight
-from stratvisor.why import day_text, duration
+from stratvisor.wording import day_text, duration
 from stratvisor.windows import ALWAYS
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from stratvisor.spec import (
     SessionWindow,
     Windows,
 )
-from stratvisor.why import day_text, duration, ends_soon
+from stratvisor.wording import day_text, duration, ends_soon
 from stratvisor.windows import HORIZON, Window, compile_windows
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 Knows `machine.step` and `machine.wake_at`, and answers them as a perfect world would: what is launched
 lives at once, what is told to stop ends at once, a job is done at once, and nothing fails but where a crash
-is asked for. It
-begins with nothing known, so no hold, no count and no live run is in it: it says what the files say.
+is asked for. It begins with nothing known, so no hold, no count and no live run is in it: it says what the
+files say. How things are put in words is for `reasons`.
 
 Rule: no second reading of a schedule. Whatever starts and stops here does so because the machine said it.
 """
@@ -15,13 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, assert_never
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
-from stratvisor import machine, why
-from stratvisor.calendar import Calendar
+from stratvisor import machine, reasons
 from stratvisor.skipped import skips
-from stratvisor.spec import MICROSECOND, Always, At, Every, Jobs, Once, SessionWindow, Spec, Windows
+from stratvisor.spec import MICROSECOND, Jobs, Spec
 from stratvisor.state import (
     Agenda,
     Because,
@@ -38,15 +36,12 @@ from stratvisor.state import (
     State,
     Stopping,
 )
-from stratvisor.timetable import position
-from stratvisor.windows import ALWAYS, edge_text
+from stratvisor.why import BECAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from stratvisor.spec import Schedule
     from stratvisor.state import Event
-    from stratvisor.windows import Window
 
 CRASH_CODE = 1
 """How a run ends that is to crash."""
@@ -112,7 +107,7 @@ def _one(
 def _skipped(spec: Spec, start: datetime, end: datetime) -> Iterator[Happening]:
     because = machine.wish(Now(0, start), spec, State()).because
     if because in {Because.DISABLED, Because.MANUAL}:
-        yield Happening(start, spec.id, Kind.SKIP, why.BECAUSE[because])
+        yield Happening(start, spec.id, Kind.SKIP, BECAUSE[because])
         return
     for skip in skips(spec.schedule, start, end):
         yield Happening(skip.at, spec.id, Kind.SKIP, skip.why)
@@ -139,7 +134,7 @@ class _Life:
         at: datetime | None = self._start
         while at is not None and at < end:
             yield from self._hear(at, Look())
-            if self._is_to_crash(at):
+            if self._take_crash(at):
                 yield from self._crash(at)
             at = min((*self._wakes(at), *self._crashes[-1:]), default=None)
 
@@ -153,8 +148,8 @@ class _Life:
     def _now(self, at: datetime) -> Now:
         return Now((at - self._start) // datetime.resolution * MICROSECOND, at)
 
-    def _is_to_crash(self, at: datetime) -> bool:
-        """Whether a crash was asked for now that has not come yet."""
+    def _take_crash(self, at: datetime) -> bool:
+        """Whether a crash was asked for now; it is, once."""
         if self._crashes[-1:] != [at]:
             return False
         self._crashes.pop()
@@ -173,7 +168,7 @@ class _Life:
             yield from self._carry_out(at)
         if self._is_up and isinstance(self._state.phase, Idle | Exited | GaveUp):
             self._is_up = False
-            yield self._happening(at, Kind.STOP, _why_down(self._now(at), self._spec, self._state))
+            yield self._happening(at, Kind.STOP, reasons.down(self._now(at), self._spec, self._state))
 
     def _carry_out(self, at: datetime) -> Iterator[Happening]:
         """The one action that was asked for; the phase says which."""
@@ -192,15 +187,15 @@ class _Life:
         if not isinstance(self._spec.schedule, Jobs):
             return Launched(run, ready=True)
         done = next(iter(self._spec.restart.success_codes), 0)
-        return _ended(run, at, code=CRASH_CODE if self._is_to_crash(at) else done)
+        return _ended(run, at, code=CRASH_CODE if self._take_crash(at) else done)
 
     def _launched(self, at: datetime) -> Happening:
         if self._state.restarts:
-            return self._happening(at, Kind.RESTART, _why_again(self._now(at), self._spec, self._state))
+            return self._happening(at, Kind.RESTART, reasons.again(self._now(at), self._spec, self._state))
         if isinstance(self._spec.schedule, Jobs):
-            return self._happening(at, Kind.JOB, _why_due(self._spec.schedule))
+            return self._happening(at, Kind.JOB, reasons.due(self._spec.schedule))
         self._is_up = True
-        return self._happening(at, Kind.START, _why_up(at, self._spec))
+        return self._happening(at, Kind.START, reasons.up(at, self._spec))
 
     def _happening(self, at: datetime, event: Kind, reason: str) -> Happening:
         return Happening(at, self._spec.id, event, reason)
@@ -209,87 +204,3 @@ class _Life:
 def _ended(run: Run, at: datetime, code: int | None = None, stopped: Because | None = None) -> Ended:
     ran_ns = (at - run.began) // datetime.resolution * MICROSECOND
     return Ended(Exit(run.number, at, ran_ns, code, stopped=stopped))
-
-
-# Why, in words.
-
-
-def _why_up(at: datetime, spec: Spec) -> str:
-    window = position(spec.schedule, at).inside
-    if window is None or isinstance(spec.schedule, Always):
-        return "always on"
-    if window == ALWAYS:
-        return f"{_form(spec.schedule)} round the clock"
-    if window.start == ALWAYS.start:
-        return "inside its window, whose beginning is out of sight"
-    zone = ZoneInfo(spec.timezone)
-    if window.start < at:
-        return f"inside its window since {why.moment(window.start, Now(0, at), zone)}"
-    return f"{_form(spec.schedule)} {_hours(window, zone)}{_occasion(spec.schedule, at)}"
-
-
-def _why_due(schedule: Jobs) -> str:
-    match schedule.timing:
-        case At(line=line):
-            return f"due by cron '{line}'{_days(schedule)}"
-        case Every(interval_ns=interval_ns):
-            return f"due every {why.duration(interval_ns)}{_days(schedule)}"
-        case Once():
-            return "due once"
-        case never:
-            assert_never(never)
-
-
-def _days(schedule: Jobs) -> str:
-    return f" on days of {schedule.calendar.name}" if schedule.calendar else ""
-
-
-def _form(schedule: Schedule) -> str:
-    match schedule:
-        case Windows(forms=(SessionWindow() as form,), calendar=Calendar(name=name)):
-            if form == SessionWindow():
-                return f"session of {name}"
-            return f"{edge_text(form.start)} to {edge_text(form.end)} of {name}:"
-        case _:
-            return "its window"
-
-
-def _hours(window: Window, zone: ZoneInfo) -> str:
-    """`09:15-15:30 IST`, `18:00 to Mon 9 Nov 00:15 IST`."""
-    begin = window.start.astimezone(zone)
-    if window.endless:
-        return f"from {begin:%H:%M}, without an end in sight"
-    same_day = window.end.astimezone(zone).date() == begin.date()
-    clock = f"{begin:%H:%M:%S}" if begin.second else f"{begin:%H:%M}"
-    return f"{clock}{'-' if same_day else ' to '}{why.moment(window.end, Now(0, window.start), zone)}"
-
-
-def _occasion(schedule: Schedule, at: datetime) -> str:
-    """What makes the day another than usual on the exchange."""
-    calendar = schedule.calendar if isinstance(schedule, Windows) else None
-    name = calendar and calendar.name_of(at.astimezone(ZoneInfo(calendar.timezone)).date())
-    return f" ({name})" if name else ""
-
-
-def _why_again(now: Now, spec: Spec, state: State) -> str:
-    end = _last(state)
-    waited_ns = (now.wall - end.at) // datetime.resolution * MICROSECOND
-    return f"{_crash(now, spec, end)}; try {state.streak} after {why.duration(waited_ns)}"
-
-
-def _why_down(now: Now, spec: Spec, state: State) -> str:
-    end = _last(state)
-    if isinstance(state.phase, Exited | GaveUp):
-        return why.sentence(now, spec, state)
-    if end.stopped is not None:
-        return why.BECAUSE[end.stopped]
-    return f"{_crash(now, spec, end)}; its window has ended before the next try"
-
-
-def _last(state: State) -> Exit:
-    assert state.last_exit is not None  # noqa: S101  what is down again, or up again, has ended once
-    return state.last_exit
-
-
-def _crash(now: Now, spec: Spec, end: Exit) -> str:
-    return f"exit {end.code} at {why.moment(end.at, now, ZoneInfo(spec.timezone), seconds=True)}"
