@@ -14,9 +14,7 @@ FLOORS: dict[str, int] = {}
 for _floor, _names in enumerate(
     (
         """spec calendar state machine cron wallclock spans windows jobs timetable lookahead clock_changes
-        calendar_ends skipped simulation timeline why view wording selection""",
-        """spec calendar state machine cron windows jobs timetable skipped simulation reasons timeline why
-        view wording selection""",
+        calendar_ends skipped reasons simulation timeline why view wording selection""",
         "config almanac settings schema reading.*",
         """ports clock tasks runner.* shim.* store kept last_good history history_db history_rows
         logs watch quiet usage provenance""",

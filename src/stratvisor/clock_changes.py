@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 from stratvisor import spans
 from stratvisor.spec import MICROSECOND
 from stratvisor.wallclock import STEADY, comes_twice, instant, steady_midnight
-from stratvisor.wording import day_text, duration
+from stratvisor.why import duration
 from stratvisor.windows import ALWAYS
+from stratvisor.wording import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

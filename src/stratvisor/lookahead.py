@@ -27,8 +27,9 @@ from stratvisor.spec import (
     SessionWindow,
     Windows,
 )
-from stratvisor.wording import day_text, duration, ends_soon
+from stratvisor.why import duration, ends_soon
 from stratvisor.windows import HORIZON, Window, compile_windows
+from stratvisor.wording import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
