@@ -14,10 +14,11 @@ FLOORS: dict[str, int] = {}
 for _floor, _names in enumerate(
     (
         """spec calendar state machine cron wallclock spans windows jobs timetable lookahead clock_changes
-        calendar_ends skipped reasons simulation timeline why view wording selection""",
-        "config almanac settings schema reading.*",
+        calendar_ends skipped reasons simulation timeline why view wording selection
+        generate generate.record generate.sheet""",
+        "config almanac settings schema reading.* generate.text",
         """ports clock tasks runner.* shim.* store kept last_good history history_db history_rows
-        logs watch quiet usage provenance""",
+        logs watch quiet usage provenance generate.library generate.program""",
         """supervisor recorder reloading metering retention newsroom news_socket host daemon
         http.* cli.* __main__""",
     )
@@ -31,6 +32,8 @@ ONLY_IN = {
     "watchdog": "watch",
     "sqlite3": "history",
     "ctypes": "shim.",
+    "exchange_calendars": "generate.program",
+    "pandas": "generate.program",
 }
 """A library, and the one place that may know it."""
 
@@ -92,6 +95,11 @@ def test_a_shim_knows_the_standard_library_and_its_neighbours_alone(module: str)
     for found in imports(module):
         top = found.split(".")[0]
         assert found.startswith("stratvisor.shim") or top in sys.stdlib_module_names, found
+
+
+def test_nothing_imports_the_program_that_holds_180_mb() -> None:
+    for module in modules():
+        assert not any(found.startswith("stratvisor.generate.program") for found in imports(module)), module
 
 
 def test_every_module_has_a_floor() -> None:

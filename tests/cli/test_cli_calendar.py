@@ -69,7 +69,8 @@ def test_show_knows_the_calendars_of_the_home(place: Path) -> None:
         (("show", "NES"), 1, "no calendar 'NES'; did you mean 'NSE'?"),
         (("show", "NSE", "--from", "2026-11-08", "--to", "2026-11-07"), 2, "in their order"),
         (("show", "NSE", "--from", "tomorrow"), 2, "is no date such as 2026-11-08"),
-        (("check", "NSE"), 2, "takes no more"),
+        (("check", "NSE"), 2, "unrecognized arguments: NSE"),
+        ((), 2, "the following arguments are required: WHAT"),
     ],
 )
 def test_what_cannot_be_shown(place: Path, arguments: tuple[str, ...], code: int, says: str) -> None:

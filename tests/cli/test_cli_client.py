@@ -298,7 +298,7 @@ from stratvisor.cli.main import main
 main(sys.argv[1:])
 print(*sys.modules, sep="\\n", file=sys.stderr)
 """
-_HEAVY = ("aiohttp", "jinja2", "yaml", "watchdog", "psutil", "croniter", "asyncio")
+_HEAVY = ("aiohttp", "jinja2", "yaml", "watchdog", "psutil", "croniter", "asyncio", "pandas")
 
 
 @pytest.mark.parametrize("verb", [("status",), ("why", "ema"), ("stop", "ema"), ("logs", "ema"), ("token",)])

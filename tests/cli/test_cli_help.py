@@ -118,6 +118,25 @@ def test_the_help_of_completion_has_no_words_that_only_its_script_uses(
     assert not re.search(r"--ask|selectors|\{", out)
 
 
+@pytest.mark.parametrize("below", ["show", "check", "generate"])
+def test_the_help_of_a_verb_below_another_has_examples_that_parse(
+    below: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["calendar", below, "--help"]) == 0
+    out = capsys.readouterr().out
+    for example in re.findall(r"^  stratvisor (.+)$", out.split("examples:\n")[1], re.MULTILINE):
+        assert main.parser().parse_args(example.split()).what == below
+    assert "--home DIR" in out
+
+
+def test_what_stands_below_a_verb_is_completed_too(home: Path) -> None:
+    script = run_cli("completion", "bash", home=home).out
+    (line,) = (line for line in script.splitlines() if line.lstrip().startswith('"calendar "*)'))
+    assert 'words="show check generate"' in line
+    assert "--from --to --years --name --out --force" in line
+    assert line.count("--home") == 1
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["--version"]) == 0
     assert capsys.readouterr().out == f"stratvisor {__version__}\n"
@@ -186,7 +205,7 @@ def test_a_completion_script_is_a_shell_script(home: Path, shell: str) -> None:
         (["stop", "@", "ni"], {"nifty"}),
         (["logs", "ema", "--g"], {"--grep"}),
         (["schema", ""], {"settings", "strategy", "calendar"}),
-        (["calendar", ""], {"show", "check"}),
+        (["calendar", ""], {"show", "check", "generate"}),
         (["simulate", "e"], {"ema", "eod"}),
         (["simulate", "--d"], {"--days"}),
         (["simulate", "--days", ""], set()),

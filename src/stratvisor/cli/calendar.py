@@ -1,4 +1,4 @@
-"""`calendar`: what a market calendar says of each day, and whether all are right, without a daemon."""
+"""`calendar`: what a market calendar says of each day, whether all are right; without a daemon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from stratvisor.cli import home
+from stratvisor.cli import generate, home
 from stratvisor.cli.failure import FAILED, USAGE, Failure
 from stratvisor.cli.shown import clean
 
@@ -22,23 +22,31 @@ MOST_DAYS = 4000
 
 
 def add(verbs: Verbs) -> None:
-    """The verb."""
-    verb = verbs.add(
+    """The verb, and those below it."""
+    group = verbs.group(
         "calendar",
-        _calendar,
-        does="show what a market calendar says of each day, or check them all",
-        more="Needs no daemon. Without a name, `show` lists the calendars. Exit code of `check` 1 where a "
-        "file has a problem, or a calendar has ended.",
-        examples=(
-            "calendar show NSE",
-            "calendar show MCX --from 2026-11-06 --to 2026-11-10",
-            "calendar check",
-        ),
+        does="show what a market calendar says of each day, check them all, or make one",
+        more="Needs no daemon.",
+        examples=("calendar show NSE", "calendar check", "calendar generate XNYS --years 2026-2027"),
     )
-    verb.add_argument("what", choices=["show", "check"], help="what to do")
+    verb = group.add(
+        "show",
+        _show,
+        does="show what a calendar says of each day",
+        more="Without a name, it lists the calendars.",
+        examples=("calendar show NSE", "calendar show MCX --from 2026-11-06 --to 2026-11-10"),
+    )
     verb.add_argument("name", metavar="NAME", nargs="?", help="a calendar, such as NSE")
     verb.add_argument("--from", dest="first", metavar="DATE", type=_date, help="from (default: today)")
     verb.add_argument("--to", dest="last", metavar="DATE", type=_date, help="to (default: 30 days on)")
+    group.add(
+        "check",
+        _check,
+        does="read all calendars and print every problem in them",
+        more="Exit code 1 where a file has a problem, or a calendar has ended.",
+        examples=("calendar check",),
+    )
+    generate.add(group)
 
 
 def _date(text: str) -> date:
@@ -48,29 +56,27 @@ def _date(text: str) -> date:
         raise argparse.ArgumentTypeError(f"{text!r} is no date such as 2026-11-08") from None
 
 
-def _calendar(arguments: argparse.Namespace) -> int:
+def _read(arguments: argparse.Namespace) -> Almanac:
     from stratvisor import almanac  # noqa: PLC0415  YAML: no client may load it
 
-    found = almanac.read(home.find(arguments.home))
-    if arguments.what == "check":
-        if arguments.name or arguments.first or arguments.last:
-            raise Failure(
-                "cannot check a part: `calendar check` reads all calendars, and takes no more", USAGE
-            )
-        return _check(found)
+    return almanac.read(home.find(arguments.home))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    found = _read(arguments)
     if arguments.name is None:
         for calendar in found.calendars.values():
             print(_title(calendar))
         return 0
     if arguments.name not in found.calendars:
         raise Failure(f"cannot show it: {found.why_unknown(arguments.name)}")
-    return _show(found.calendars[arguments.name], arguments.first, arguments.last)
+    return _show_days(found.calendars[arguments.name], arguments.first, arguments.last)
 
 
-def _check(found: Almanac) -> int:
+def _check(arguments: argparse.Namespace) -> int:
     from stratvisor import why  # noqa: PLC0415
 
-    now = _now()
+    found, now = _read(arguments), _now()
     for problem in found.problems:
         print(problem)
     ended = False
@@ -84,7 +90,7 @@ def _check(found: Almanac) -> int:
     return 0
 
 
-def _show(calendar: Calendar, first: date | None, last: date | None) -> int:
+def _show_days(calendar: Calendar, first: date | None, last: date | None) -> int:
     begin = first or _now().date()
     end = last or begin + timedelta(days=DAYS_SHOWN)
     if not begin <= end <= begin + timedelta(days=MOST_DAYS):

@@ -96,13 +96,26 @@ def _script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 def _cases(parser: argparse.ArgumentParser) -> Iterator[str]:
     """What may follow, as branches of a shell's `case "$verb $previous"`."""
-    # argparse has no public way to list what it takes.
-    verbs = next(action.choices for action in parser._actions if isinstance(action.choices, dict))  # noqa: SLF001
+    verbs = next(action.choices for action in _actions(parser) if isinstance(action.choices, dict))
     for name, verb in verbs.items():
-        actions = [action for action in verb._actions if action.help != argparse.SUPPRESS]  # noqa: SLF001
+        actions = list(_all_actions(verb))
         yield from _after_options(name, actions)
         yield _after_verb(name, actions)
     yield f'" "*) options="--home --version --help" words="{" ".join(verbs)}" ;;'
+
+
+def _all_actions(verb: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    """What it takes, and what the verbs below it take: which of them is meant, a script does not tell."""
+    for action in _actions(verb):
+        yield action
+        if isinstance(action.choices, dict):
+            for below in action.choices.values():
+                yield from _all_actions(below)
+
+
+def _actions(parser: argparse.ArgumentParser) -> list[argparse.Action]:
+    # argparse has no public way to list what it takes.
+    return [action for action in parser._actions if action.help != argparse.SUPPRESS]  # noqa: SLF001
 
 
 def _after_options(verb: str, actions: Iterable[argparse.Action]) -> Iterator[str]:
@@ -122,4 +135,4 @@ def _after_verb(verb: str, actions: Iterable[argparse.Action]) -> str:
 
 
 def _joined(words: Iterable[str] | None) -> str:
-    return " ".join(words or ())
+    return " ".join(dict.fromkeys(words or ()))

@@ -27,7 +27,7 @@ from stratvisor.cli import (
     token,
 )
 from stratvisor.cli.failure import FAILED, INTERRUPTED, PIPE_CLOSED, Failure
-from stratvisor.cli.verbs import Verbs, Wrapped
+from stratvisor.cli.verbs import Verbs, Wrapped, add_home
 
 _EPILOG = """\
 examples:
@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=Wrapped,
     )
     whole.add_argument("--version", action="version", version=f"stratvisor {__version__}")
+    add_home(whole)
     verbs = Verbs(whole)
     for group in (daemon, init, check, calendar, simulate, status, inquire, control, reload, logs, token):
         group.add(verbs)

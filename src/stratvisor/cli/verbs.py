@@ -17,9 +17,8 @@ MOST_WAIT_S = 60.0
 class Verbs:
     """The verbs of one command line: each with its help, its examples and the global options."""
 
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("--home", metavar="DIR", help=_HOME_HELP)
-        self._verbs = parser.add_subparsers(title="verbs", dest="verb", metavar="VERB", required=True)
+    def __init__(self, parser: argparse.ArgumentParser, dest: str = "verb") -> None:
+        self._verbs = parser.add_subparsers(title="verbs", dest=dest, metavar=dest.upper(), required=True)
         self._everywhere = argparse.ArgumentParser(add_help=False)
         # SUPPRESS: a verb that is not given --home must not wipe out one given before the verb.
         self._everywhere.add_argument("--home", metavar="DIR", default=argparse.SUPPRESS, help=_HOME_HELP)
@@ -34,7 +33,16 @@ class Verbs:
         examples: Sequence[str] = (),
     ) -> argparse.ArgumentParser:
         """One verb, ready for its own arguments. `carry_out` answers with the exit code."""
-        verb = self._verbs.add_parser(
+        verb = self._parser(name, does, more, examples)
+        verb.set_defaults(carry_out=carry_out)
+        return verb
+
+    def group(self, name: str, *, does: str, more: str = "", examples: Sequence[str] = ()) -> Verbs:
+        """A verb that does nothing by itself, and has verbs of its own."""
+        return Verbs(self._parser(name, does, more, examples), dest="what")
+
+    def _parser(self, name: str, does: str, more: str, examples: Sequence[str]) -> argparse.ArgumentParser:
+        return self._verbs.add_parser(
             name,
             help=does,
             description=f"{does[0].upper()}{does[1:]}.{' ' if more else ''}{more}",
@@ -42,8 +50,6 @@ class Verbs:
             formatter_class=Wrapped,
             parents=[self._everywhere],
         )
-        verb.set_defaults(carry_out=carry_out)
-        return verb
 
 
 class Wrapped(argparse.HelpFormatter):
@@ -103,6 +109,11 @@ def count(text: str) -> int:
     if re.fullmatch("0{0,9}[1-9][0-9]{0,8}", text):
         return int(text)
     raise argparse.ArgumentTypeError(f"must be a whole number, at least 1, not {text!r}")
+
+
+def add_home(parser: argparse.ArgumentParser) -> None:
+    """The option that says which instance is meant, before the verb."""
+    parser.add_argument("--home", metavar="DIR", help=_HOME_HELP)
 
 
 _HOME_HELP = "the instance (default: the nearest folder upwards with a stratvisor.toml, else with a conf.d)"
