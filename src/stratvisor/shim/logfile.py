@@ -5,9 +5,10 @@ either still in the FIFO or already in the file, as far as any process can be ki
 
 - Unchanged bytes move by splice(2), which takes them from the one and puts them into the other in one
   call. The file is open without O_APPEND, which splice refuses.
-- Changed bytes (timestamps) are copied with tee(2), which consumes nothing; then a record of what is
-  about to happen is written, then the log, and only then are the bytes read away. `recover` looks at
-  the record: if what it names is still at the FIFO's head, the log is cut back to where it was.
+- Changed bytes (timestamps, redaction) are copied with tee(2), which consumes nothing; then a record of
+  what is about to happen is written, then the log, and only then are the bytes read away. `recover` looks
+  at the record: if what it names is still at the FIFO's head, the log is cut back to where it was.
+- What may be the beginning of a secret stays in the FIFO until it is known to be one or none.
 - Rotation moves up to the limit, peeks for the newline, moves through it, and opens the next part.
 - A disk that takes no more costs the bytes that come meanwhile, counted and marked in the log, never
   the strategy.
@@ -22,10 +23,13 @@ import os
 import struct
 import time
 import zlib
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stratvisor.shim import kernel, lognames
 from stratvisor.shim.rundir import PEEK
+
+if TYPE_CHECKING:
+    from stratvisor.shim.redaction import Redactor
 
 CHUNK = 65_536
 """One pipe buffer, and all that is held in memory of a strategy's output."""
@@ -50,15 +54,23 @@ class Limits(NamedTuple):
 
 
 class Log:
-    """The log of one run, in as many parts as it takes."""
+    """The log of one run, in as many parts as it takes.
 
-    def __init__(self, path: str, limits: Limits, title: str, *, resumed: bool) -> None:
+    `redactor`: takes out the run's secrets, if it has any.
+    """
+
+    def __init__(
+        self, path: str, limits: Limits, title: str, *, resumed: bool, redactor: Redactor | None = None
+    ) -> None:
         self.limits = limits
         self.dropped = 0
         """Bytes that no disk would take, in all."""
         self.problem: str | None = None
         """Why bytes are being dropped now."""
         self._unmarked = 0
+        self._withheld = False
+        self._final = False
+        self._redactor = redactor
         self._title = title
         self._folder, name = os.path.split(path)
         first = lognames.parse(name)
@@ -101,6 +113,24 @@ class Log:
             moved += count
         return moved
 
+    def finish(self, fifo: int) -> None:
+        """Move all that is left: nothing follows that could make a secret of it."""
+        for self._final in (False, True):
+            while self.pump(fifo):
+                pass
+
+    def withhold(self, why: str) -> None:
+        """Write nothing of the strategy's any more, and say so: there is no way to redact it."""
+        self.note(f"its output is withheld from here on: {why}")
+        self.problem = why
+        self._withheld = True
+
+    def redacted(self, text: str) -> str:
+        """A text of our own, or of the system's, without the run's secrets."""
+        if self._redactor is None:
+            return text
+        return self._redactor.whole(text.encode("utf-8", "backslashreplace")).decode()
+
     def last_line(self) -> str | None:
         """The last line with anything on it in the log, without our own; at most 300 characters."""
         tail = os.pread(self._file, 4096, max(0, self._size - 4096)).decode("utf-8", "replace")
@@ -135,7 +165,7 @@ class Log:
 
     def _step(self, fifo: int) -> int:
         """Move one piece. Raises BlockingIOError when there is nothing, returns 0 at the end of file."""
-        if self.problem is not None and not self._mark_gap():
+        if self._withheld or (self.problem is not None and not self._mark_gap()):
             return self._drop(fifo)
         try:
             room = max(self.limits.max_size, self._grace) - self._size
@@ -162,7 +192,7 @@ class Log:
         return moved
 
     def _move(self, fifo: int, count: int) -> int:
-        if self.limits.timestamps or not self._splices:
+        if self.limits.timestamps or self._redactor is not None or not self._splices:
             return self._move_changed(fifo, count)
         try:
             moved = os.splice(fifo, self._file, min(count, CHUNK), flags=kernel.SPLICE_F_NONBLOCK)
@@ -175,12 +205,17 @@ class Log:
         return moved
 
     def _move_changed(self, fifo: int, count: int) -> int:
-        head = self._peek(fifo, count)
+        if self._redactor is None:
+            head = text = self._peek(fifo, count)
+        else:
+            head = self._peek(fifo, CHUNK)  # all there is: a secret may go past `count`
+            text, moved = self._redactor.cut(head, count, final=self._final)
+            head = head[:moved]
         if not head:
             return 0
         self._write_record(len(head), zlib.crc32(head))
         line_start = self._line_start
-        text = self._stamp(head) if self.limits.timestamps else head
+        text = self._stamp(text) if self.limits.timestamps else text
         try:
             self._append(text)
         except OSError:
@@ -218,7 +253,7 @@ class Log:
         os.pwrite(self._record, _RECORD.pack(self._size, length, checksum, self._line_start), 0)
 
     def _note(self, text: str) -> None:
-        line = f"[stratvisor] {text}\n"
+        line = f"[stratvisor] {self.redacted(text)}\n"
         if not self._ends_line():
             line = "\n" + line
         self._append(line.encode("utf-8", "backslashreplace"))
