@@ -16,9 +16,10 @@ for _floor, _names in enumerate(
         """spec calendar state machine cron wallclock spans windows jobs timetable lookahead clock_changes
         calendar_ends skipped reasons simulation timeline why view wording selection
         generate generate.record generate.sheet""",
-        "config almanac settings schema reading.* generate.text",
+        """config almanac settings schema reading.* generate.text vault vault.sealing vault.keyring
+        vault.contents""",
         """ports clock tasks runner.* shim.* store kept last_good history history_db history_rows
-        logs watch quiet usage provenance generate.library generate.program""",
+        logs watch quiet usage provenance generate.library generate.program vault.keeping""",
         """supervisor recorder reloading metering retention newsroom news_socket host daemon
         http.* cli.* __main__""",
     )
@@ -34,6 +35,7 @@ ONLY_IN = {
     "ctypes": "shim.",
     "exchange_calendars": "generate.program",
     "pandas": "generate.program",
+    "cryptography": "vault.sealing",
 }
 """A library, and the one place that may know it."""
 

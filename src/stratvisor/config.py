@@ -7,7 +7,7 @@ one, the others are read, and its strategy stays as it last was. Reads, and chan
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +16,12 @@ from stratvisor import almanac
 from stratvisor.almanac import Almanac
 from stratvisor.reading import draft, nodes, source
 from stratvisor.reading.draft import Draft
-from stratvisor.spec import ID, RESERVED_IDS, Problem, Spec, Timed
+from stratvisor.spec import ID, RESERVED_IDS, Problem, Process, Spec, Timed
+from stratvisor.vault import contents
 
 if TYPE_CHECKING:
     from stratvisor.settings import Settings
+    from stratvisor.vault.contents import Vault
 
 FOLDER = "conf.d"
 SUFFIX = ".yaml"
@@ -41,7 +43,8 @@ class Config:
     has_folder: bool = True
     """Whether there is a conf.d at all."""
     almanac: Almanac = field(default_factory=Almanac)
-    """The calendars that the strategies may name; its problems stand in `problems` too."""
+    """The calendars that the strategies may name; its problems stand in `problems` too, as those of
+    secrets.yaml do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +75,25 @@ def diff(old: Mapping[str, Spec], new: Mapping[str, Spec]) -> Diff:
 
 
 def parse(
-    strategy: str, text: bytes, file: str, settings: Settings, calendars: Almanac | None = None
+    strategy: str,
+    text: bytes,
+    file: str,
+    settings: Settings,
+    calendars: Almanac | None = None,
 ) -> Spec | tuple[Problem, ...]:
     """One strategy from its text, or all that is wrong with it; `file` is how problems name the text.
 
-    `calendars` None: the shipped ones.
+    `calendars` None: the shipped ones. Secrets are those of the home.
     """
     known = calendars or Almanac(almanac.shipped())
-    return draft.finish(strategy, draft.read(text, file, settings.defaults), settings, known)
+    secrets = contents.read(settings.home)
+    return draft.finish(strategy, draft.read(text, file, settings.defaults), settings, known, secrets)
 
 
-def recall(strategy: str, text: bytes, settings: Settings, calendars: Almanac) -> Spec | None:
+def recall(strategy: str, text: bytes, settings: Settings, calendars: Almanac, secrets: Vault) -> Spec | None:
     """A version that was good once, though its script may be gone by now; None: it is not good by itself."""
-    return draft.recall(strategy, draft.read(text, strategy, settings.defaults), settings, calendars)
+    drafted = draft.read(text, strategy, settings.defaults)
+    return draft.recall(strategy, drafted, settings, calendars, secrets)
 
 
 def read(home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
@@ -96,24 +105,41 @@ class Reader:
     """Reads config again and again, and parses a file only where its text or [defaults] changed.
 
     `calendars`: texts of calendar files that were good once, for those that are bad from the first.
+    `fingerprint_key`: finds the key that makes the fingerprints of secrets comparable with earlier ones.
     """
 
-    def __init__(self, calendars: Mapping[str, bytes] | None = None) -> None:
+    def __init__(
+        self,
+        calendars: Mapping[str, bytes] | None = None,
+        fingerprint_key: Callable[[Path], bytes] = contents.no_key,
+    ) -> None:
+        self._fingerprint_key = fingerprint_key
         self._drafts: dict[str, _Kept] = {}
         self._calendars = almanac.Reader(calendars)
 
     def read(self, home: Path, settings: Settings, last_good: Mapping[str, Spec]) -> Config:
         """All of conf.d and calendars/ as they are now. Never raises."""
         calendars = self._calendars.read(home)
-        found = self._read_strategies(home, settings, last_good, calendars)
-        return replace(found, problems=(*calendars.problems, *found.problems), almanac=calendars)
+        secrets = contents.read(home, self._fingerprint_key)
+        found = self._read_strategies(home, settings, last_good, calendars, secrets)
+        problems = (*calendars.problems, *secrets.problems, *found.problems)
+        return replace(found, problems=problems, almanac=calendars)
+
+    def wanted_secrets(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """The (variable, secret) pairs of each strategy, as far as its file could be read the last time."""
+        return {name: kept.draft.facts.get(Process, "secrets") for name, kept in self._drafts.items()}
 
     def problem(self, strategy: str, path: str, message: str) -> Problem:
         """One that was found later in a good file of the last reading; the key of the path was given."""
         return draft.problem(self._drafts[strategy].draft, path, message)
 
     def _read_strategies(
-        self, home: Path, settings: Settings, last_good: Mapping[str, Spec], calendars: Almanac
+        self,
+        home: Path,
+        settings: Settings,
+        last_good: Mapping[str, Spec],
+        calendars: Almanac,
+        secrets: Vault,
     ) -> Config:
         try:
             names = sorted(entry.name for entry in (home / FOLDER).iterdir())
@@ -124,7 +150,7 @@ class Reader:
             why = f"cannot be read: {error.strerror}"
             kept = {name: _by_now(spec, calendars) for name, spec in last_good.items()}
             return Config(kept, (Problem(FOLDER, 1, 1, "", why),), has_folder=False)
-        look = _Look(settings, last_good, self._drafts, calendars)
+        look = _Look(settings, last_good, self._drafts, calendars, secrets)
         for name in filter(_is_meant, names):
             look.at(home / FOLDER / name, has_twin=Path(name).with_suffix(SUFFIX).name in names)
         self._drafts = look.drafts
@@ -154,12 +180,14 @@ class _Look:
         last_good: Mapping[str, Spec],
         drafts: Mapping[str, _Kept],
         calendars: Almanac,
+        secrets: Vault,
     ) -> None:
         self.drafts: dict[str, _Kept] = {}
         self._settings = settings
         self._last_good = last_good
         self._before = drafts
         self._calendars = calendars
+        self._secrets = secrets
         self._strategies: dict[str, Spec] = {}
         self._sources: dict[str, bytes] = {}
         self._problems: list[Problem] = []
@@ -193,7 +221,8 @@ class _Look:
             self._problem(path, str(error))
             self._keep_last_good(strategy)
             return
-        spec = draft.finish(strategy, self._draft(strategy, text, path), self._settings, self._calendars)
+        drafted = self._draft(strategy, text, path)
+        spec = draft.finish(strategy, drafted, self._settings, self._calendars, self._secrets)
         if isinstance(spec, Spec):
             self._strategies[strategy] = spec
             self._sources[strategy] = text

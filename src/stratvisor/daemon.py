@@ -37,6 +37,7 @@ from stratvisor.state import Ended
 from stratvisor.store import Store, StoreTooNew
 from stratvisor.supervisor import Supervisor
 from stratvisor.tasks import Tasks
+from stratvisor.vault import keyring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,8 @@ log = logging.getLogger("stratvisor")
 
 FIRST_LAUNCHES_S = 2.0
 """How long the doors stay shut so that the first launches have the machine to themselves."""
+
+WATCHED = ("conf.d", "calendars", "strategies", "stratvisor.toml", "secrets.yaml")
 
 FOLDERS = {"run": 0o700, "keys": 0o700, "log": 0o750, "data": 0o711}
 """Each data/ID is its strategy's alone, whose user has to get there."""
@@ -103,6 +106,7 @@ def prepare(home: Path, level: str) -> None:
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # no core of the secrets that pass through, no /proc/PID/mem
 
 
 class Daemon:
@@ -206,8 +210,8 @@ class Daemon:
         stack.enter_context(NewsSocket(home / "run", self._heard))
         from stratvisor.watch import Watcher  # noqa: PLC0415  the same
 
-        watched = [home / name for name in ("conf.d", "calendars", "strategies", "stratvisor.toml")]
-        watcher = Watcher(watched, self._reloader.poke)
+        watched = [home / name for name in WATCHED]
+        watcher = Watcher([*watched, keyring.place(home)], self._reloader.poke)
         stack.callback(watcher.close)
         self._tasks.spawn(self._reloader.rescan(watcher.refresh), "rescan")
         self._tasks.spawn(self._meter.run(), "meter")

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from stratvisor import almanac, config, settings
+from stratvisor.vault import contents, keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,13 +61,14 @@ class LastGood:
     def strategies(self, names: Iterable[str], known: Settings) -> dict[str, Spec]:
         """What the files of these strategies last said while they were good, as far as it was kept."""
         calendars = almanac.read(self._home, self.calendars())
+        secrets = contents.read(self._home, keyring.fingerprint_key)
         found = {}
         for name in names:
             try:
                 text = self._strategy_path(name).read_bytes()
             except OSError:
                 continue
-            spec = config.recall(name, text, known, calendars)
+            spec = config.recall(name, text, known, calendars, secrets)
             if spec is not None:
                 found[name] = spec
         return found

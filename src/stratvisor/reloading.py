@@ -19,6 +19,7 @@ from stratvisor.provenance import script_sha256
 from stratvisor.quiet import Quiet, git_is_busy
 from stratvisor.spec import OnChange, Process, Spec
 from stratvisor.state import Because, Launch, Removed, Returned, State, Stopping
+from stratvisor.vault import keyring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ class Reloader:
         self._recorder = recorder
         self._clock = clock
         self._tasks = tasks
-        self._reader = config.Reader(last_good.calendars())
+        self._reader = config.Reader(last_good.calendars(), keyring.fingerprint_key)
         self._calendar_ends = CalendarEnds()
         self._quiet = Quiet()
         self._timer: asyncio.TimerHandle | None = None

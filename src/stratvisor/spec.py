@@ -296,6 +296,10 @@ class Process:
     env: tuple[tuple[str, str], ...] = ()
     """Sorted by name. The file's `env` laid over the content of its `env_file`."""
     inherit_env: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    """(variable, name of the secret), sorted. The values are in no spec."""
+    secrets_fingerprint: str | None = None
+    """Changes with their values, and tells nothing of them; None: there are none, or none to be had."""
     user: str | None = None
     open_files: int | None = 1024
     cpu_time_ns: int | None = None

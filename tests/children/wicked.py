@@ -107,6 +107,59 @@ def environment(*_: str) -> None:
         say(f"{name}={os.environ[name]}")
 
 
+def betray(where: str = "") -> None:
+    """Prints its environment in every way it can think of, and lastly as its traceback."""
+    import base64
+    import json
+    import pprint
+    import urllib.parse
+
+    own = {name: os.environ[name] for name in ("API_KEY", "ODD") if name in os.environ}
+    for name, value in own.items():
+        pair, raw = f"{name}={value}", value.encode()
+        for text in (
+            pair,
+            repr(value),
+            ascii(value),
+            repr(raw),
+            json.dumps(own),
+            json.dumps(own, ensure_ascii=False).replace("/", "\\/"),
+            json.dumps(value).upper().replace("\\U", "\\u") if value.isupper() else "",
+            pprint.pformat(dict(os.environ)),
+            urllib.parse.quote(value),
+            urllib.parse.quote_plus(value),
+            urllib.parse.quote(value, safe=""),
+            urllib.parse.urlencode(own),
+            urllib.parse.quote(value, safe="").replace("%2F", "%2f"),
+            *(
+                base64.b64encode((front + value + back).encode()).decode()
+                for front in ("", "a", "ab")
+                for back in ("", "yz")
+            ),
+            *(base64.urlsafe_b64encode((front + pair).encode()).decode() for front in ("", "a", "ab")),
+            urllib.parse.quote(base64.b64encode(pair.encode())),
+            value[:8],
+            value[:-1],
+            f"...{value[:12]}...",
+            value * 3,
+        ):
+            say(text)
+        for byte in pair.encode() + b"\n":
+            os.write(1, bytes([byte]))
+            time.sleep(0.001)
+        for size in (4096, 65536):
+            for cut in range(1, len(raw)):
+                os.write(1, b"." * (size - cut - 1) + b" " + raw + b"\n")
+        os.write(2, pair.encode())  # the line stays open
+        time.sleep(0.05)
+        say("")
+    if where:
+        with open(where, "w", encoding="ascii") as file:
+            file.write("done")
+        time.sleep(600)
+    raise RuntimeError(f"cannot log in: {own}")
+
+
 def attributes(*_: str) -> None:
     """What a process can ask about itself."""
     import resource

@@ -16,6 +16,7 @@ from stratvisor.almanac import Almanac, Reader
 from stratvisor.calendar import FOR_EVER, Calendar, Day
 from stratvisor.settings import Settings
 from stratvisor.spec import Spec, Windows
+from stratvisor.vault.contents import Vault
 
 OWN = """\
 timezone: Asia/Tokyo
@@ -254,6 +255,6 @@ def test_a_strategy_by_a_bad_calendar_has_a_problem_of_its_own(home: Home, conf:
 
 def test_recalled_by_a_calendar_that_is_gone_nothing_is_known(home: Home) -> None:
     text = BY_NSE.replace("NSE", "GONE").encode()
-    spec = config.recall("ema", text, Settings(home.path), Almanac(almanac.shipped()))
+    spec = config.recall("ema", text, Settings(home.path), Almanac(almanac.shipped()), Vault())
     assert spec is not None
     assert calendar_of(spec) == Calendar("GONE")

@@ -18,6 +18,7 @@ from stratvisor.reading import draft
 from stratvisor.reading.contradictions import _least_ns
 from stratvisor.settings import Settings
 from stratvisor.spec import SECOND, GiveUp, Process, Restart, Spec
+from stratvisor.vault.contents import Vault
 
 NO_EFFECT = "has no effect with 'when: never'; remove it"
 
@@ -42,6 +43,9 @@ def test_a_file_names_one_program(text: str, problems: list[str]) -> None:
     [
         ("env: {A: a}\ninherit_env: [B, A]", ["2:7: env.A: is in 'inherit_env' too; keep one of them"]),
         ("env: {A: a}\ninherit_env: [B]", []),
+        ("env: {A: a}\nsecrets: {A: a_key}", ["2:7: env.A: is in 'secrets' too; keep one of them", "3:14: secrets.A: no value in secrets.yaml; `stratvisor secret set a_key`"]),
+        ("limits: {core: 1MB}\nsecrets: [A]", ["2:16: limits.core: a core dump would hold the 'secrets'; keep one of them", "3:11: secrets.A: no value in secrets.yaml; `stratvisor secret set A`"]),
+        ("secrets: [A]\ninherit_env: [A]", ["2:11: secrets.A: is in 'inherit_env' too; keep one of them", "2:11: secrets.A: no value in secrets.yaml; `stratvisor secret set A`"]),
         ("env: {OMP_NUM_THREADS: '1'}\nlimits: {threads: 2}", ["2:24: env.OMP_NUM_THREADS: is set by 'limits.threads'; keep one of them"]),
         ("env: {OMP_NUM_THREADS: '1'}\nlimits: {threads: none}", []),
         ("restart: {when: never, delay: 5s}", [f"2:24: restart.delay: {NO_EFFECT}"]),
@@ -167,7 +171,9 @@ def test_a_calendar_that_is_mended_and_spoilt_again_is_judged_each_time() -> Non
         halves = [Hours(time(9), time(12)), Hours(time(12, gap_end), time(16))]
         regular = tuple(Regular(frozenset(range(5)), hours) for hours in halves)
         calendar = Calendar("X", "UTC", regular, known_until=date(2026, 12, 31))
-        return isinstance(draft.finish("x", drafted, Settings(NOWHERE), Almanac({"X": calendar})), Spec)
+        return isinstance(
+            draft.finish("x", drafted, Settings(NOWHERE), Almanac({"X": calendar}), Vault()), Spec
+        )
 
     assert [found(5), found(0), found(5), found(59), found(0)] == [False, True, False, False, True]
 

@@ -26,7 +26,7 @@ from stratvisor.spec import (
 )
 
 TOP = (
-    "known here: title, script, args, command, python, cwd, env, env_file, inherit_env, user, enabled, tags, "
+    "known here: title, script, args, command, python, cwd, env, env_file, inherit_env, secrets, user, enabled, tags, "
     "schedule, restart, start, stop, limits, logs, on_change"
 )
 
@@ -57,10 +57,10 @@ def test_no_key_is_left_out_above() -> None:
         row.key for row in schema.rows("strategy") if row.key.startswith("schedule.")
     }  # test_schedule
     groups = {"restart", "start", "stop", "limits", "logs"}
-    user = {"user"}  # test_surroundings
+    outside = {"user", "secrets"}  # test_surroundings, test_vault
     assert {
         row.key for row in schema.rows("strategy")
-    } == EFFECTS.keys() | FILES.keys() | elsewhere | groups | user
+    } == EFFECTS.keys() | FILES.keys() | elsewhere | groups | outside
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,11 @@ def test_no_key_is_left_out_above() -> None:
         ("delay: 5s", ["2:1: delay: unknown key; did you mean 'restart.delay'?"]),
         ("from: 09:15", ["2:1: from: unknown key; did you mean 'schedule.windows[].from'?"]),
         ("timeout: 5s", ["2:1: timeout: unknown key; " + TOP]),  # start's, or stop's
-        ("secrets: [KEY]", ["2:1: secrets: unknown key; " + TOP]),
+        ("secrets: [KEY]", ["2:11: secrets.KEY: no value in secrets.yaml; `stratvisor secret set KEY`"]),
+        ("secrets: {A: KEY}", ["2:14: secrets.A: no value in secrets.yaml; `stratvisor secret set KEY`"]),
+        ("secrets: [KEY, KEY]", ["2:16: secrets[1]: given twice; keep one"]),
+        ("secrets: {A: a-key}", ['2:14: secrets.A: must be letters, digits and _, at most 100, such as OPENALGO_API_KEY, not "a-key"']),
+        ("secrets: KEY", ['2:10: secrets: must be keys and values, not "KEY"']),
         ("sandbox: true", ["2:1: sandbox: unknown key; " + TOP]),
         ("jobs: {every: 5m}", ["2:1: jobs: unknown key; " + TOP]),
         ("x-note: mine", ["2:1: x-note: unknown key; " + TOP]),

@@ -15,6 +15,7 @@ from stratvisor.machine import step, wake_at, wish
 from stratvisor.settings import Settings
 from stratvisor.spec import Spec
 from stratvisor.state import Launch, LaunchFailed, Look, Now, State
+from stratvisor.vault.contents import Vault
 from stratvisor.why import sentence
 
 KOLKATA, NEW_YORK = "Asia/Kolkata", "America/New_York"
@@ -103,7 +104,7 @@ def test_a_missing_calendar_is_neither_a_holiday_nor_a_trading_day(tmp_path: Pat
     assert isinstance(found, tuple)
     assert "no calendar 'X'" in found[0].message, "it is said"
     known = config.read(tmp_path, Settings(tmp_path), {}).almanac
-    recalled = config.recall("x", text, Settings(tmp_path), known)
+    recalled = config.recall("x", text, Settings(tmp_path), known, Vault())
     assert recalled is not None
     now = at("2026-11-23 10:00")
     assert not wish(now, recalled, State()).up, "a last good version whose calendar went away starts nothing"

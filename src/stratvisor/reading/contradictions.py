@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 def note(facts: Facts, at: At) -> None:
     """Note every contradiction in a strategy's keys, or in [defaults]."""
     _check_environment(facts, at)
+    if facts.get(Process, "secrets") and facts.get(Process, "core") != 0:
+        _refuse(at, ("limits.core",), "a core dump would hold the 'secrets'; keep one of them")
     if at.key("restart").sound:
         _check_restart(Restart(**facts.of(Restart)), at.key("restart"))
     if at.key("stop").sound:
@@ -95,18 +97,23 @@ def _check_environment(facts: Facts, at: At) -> None:
         own = at.key("env").key(name)
         if name in facts.get(Process, "inherit_env"):
             _refuse_twice(name, own, inherited)
+        if name in dict(facts.get(Process, "secrets")):
+            _refuse_twice(name, own, at.key("secrets"))
         if name in THREAD_VARIABLES and facts.get(Process, "threads") is not None:
             _refuse(at, (f"env.{name}",), "is set by 'limits.threads'; keep one of them")
+    for name in dict(facts.get(Process, "secrets")).keys() & set(facts.get(Process, "inherit_env")):
+        _refuse_twice(name, at.key("secrets").key(name), inherited)
 
 
-def _refuse_twice(name: str, own: At, inherited: At) -> None:
-    """Refuse a variable that is set and inherited, where the file that says so last can mend it."""
-    if own.place is None or inherited.place is None or _overruled(own, inherited.place, own.place):
+def _refuse_twice(name: str, own: At, other: At) -> None:
+    """Refuse a variable that two keys set, where the file that says so last can mend it."""
+    if own.place is None or other.place is None or _overruled(own, other.place, own.place):
         return
-    if _overruled(own, own.place, inherited.place):
-        inherited.problem(inherited.place.key, f"{name} is in 'env' of [defaults] too; keep one of them")
+    if _overruled(own, own.place, other.place):
+        key = own.path.partition(".")[0]
+        other.problem(other.place.key, f"{name} is in {key!r} of [defaults] too; keep one of them")
     else:
-        own.problem(own.place.key, "is in 'inherit_env' too; keep one of them")
+        own.problem(own.place.key, f"is in {other.path!r} too; keep one of them")
 
 
 def _check_restart(restart: Restart, at: At) -> None:

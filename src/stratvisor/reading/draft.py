@@ -7,7 +7,7 @@ may be kept. Finishing it looks at the disk and the machine, and is to be done a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stratvisor.reading import contradictions, document, surroundings
 from stratvisor.reading.grammar import STRATEGY
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
     from stratvisor.reading.env_file import Pairs
     from stratvisor.reading.nodes import Mapping
     from stratvisor.settings import Settings
+
+
+class Secrets(Protocol):
+    """What is known of secrets without their values."""
+
+    def why_missing(self, strategy: str, name: str) -> str | None:
+        """Why a strategy cannot have this secret, and what to do; None: it can."""
+        ...
+
+    def fingerprint(self, strategy: str, wanted: tuple[tuple[str, str], ...]) -> str | None:
+        """The same as long as these (variable, name) pairs have the same values; None: they cannot be had."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +59,20 @@ def read(text: bytes, file: str, defaults: Mapping | None) -> Draft:
     return Draft(facts, findings)
 
 
-def finish(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) -> Spec | tuple[Problem, ...]:
+def finish(
+    strategy: str, drafted: Draft, settings: Settings, almanac: Almanac, secrets: Secrets
+) -> Spec | tuple[Problem, ...]:
     """The strategy, or all that is wrong with it, in the order of its lines."""
     findings = replace(
         drafted.findings, problems=list(drafted.findings.problems), bad=set(drafted.findings.bad)
     )
     variables = surroundings.note(drafted.facts, At(findings), settings.home)
     _note_calendar(drafted.facts, At(findings), settings, almanac)
+    _note_secrets(strategy, drafted.facts, At(findings), secrets)
     if findings.problems:
         return findings.in_order()
-    return _spec(strategy, drafted.facts, variables, settings, almanac)
+    process = _process(strategy, drafted.facts, variables, secrets)
+    return _spec(strategy, drafted.facts, process, settings, almanac)
 
 
 def problem(drafted: Draft, path: str, message: str) -> Problem:
@@ -66,16 +82,20 @@ def problem(drafted: Draft, path: str, message: str) -> Problem:
     return findings.problems[0]
 
 
-def recall(strategy: str, drafted: Draft, settings: Settings, almanac: Almanac) -> Spec | None:
+def recall(
+    strategy: str, drafted: Draft, settings: Settings, almanac: Almanac, secrets: Secrets
+) -> Spec | None:
     """The strategy as it was when its text was good; what it relies on outside may be missing by now.
 
-    Of a calendar that is missing, no session is known, so that nothing starts by it.
+    Of a calendar that is missing, no session is known, so that nothing starts by it; without a secret
+    that is missing, no run is made.
     """
     if drafted.findings.problems:
         return None
     findings = replace(drafted.findings, problems=[])
     variables = surroundings.note(drafted.facts, At(findings), settings.home)
-    return _spec(strategy, drafted.facts, variables, settings, almanac)
+    process = _process(strategy, drafted.facts, variables, secrets)
+    return _spec(strategy, drafted.facts, process, settings, almanac)
 
 
 def _note_calendar(facts: Facts, at: At, settings: Settings, almanac: Almanac) -> None:
@@ -98,7 +118,14 @@ def _whole(schedule: Timed, settings: Settings, almanac: Almanac) -> Timed:
     return replace(schedule, timezone=zone, calendar=calendar)
 
 
-def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings, almanac: Almanac) -> Spec:
+def _note_secrets(strategy: str, facts: Facts, at: At, secrets: Secrets) -> None:
+    for variable, name in facts.get(Process, "secrets"):
+        why, place = secrets.why_missing(strategy, name), at.key("secrets").key(variable).place
+        if why and place:
+            at.key("secrets").key(variable).problem(place.value, why)
+
+
+def _spec(strategy: str, facts: Facts, process: Process, settings: Settings, almanac: Almanac) -> Spec:
     own: dict[str, Any] = {"title": strategy, "timezone": settings.timezone} | facts.of(Spec)
     schedule = own.get("schedule")
     if isinstance(schedule, Timed):
@@ -106,7 +133,7 @@ def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings, alm
         own |= {"schedule": whole, "timezone": whole.timezone}
     return Spec(
         id=strategy,
-        process=_process(facts, variables),
+        process=process,
         restart=Restart(**facts.of(Restart)),
         stop=Stop(**facts.of(Stop)),
         limits=Limits(**facts.of(Limits)),
@@ -115,8 +142,10 @@ def _spec(strategy: str, facts: Facts, variables: Pairs, settings: Settings, alm
     )
 
 
-def _process(facts: Facts, variables: Pairs) -> Process:
+def _process(strategy: str, facts: Facts, variables: Pairs, secrets: Secrets) -> Process:
     own: dict[str, Any] = facts.of(Process) | {"env": variables}
+    if own.get("secrets"):
+        own["secrets_fingerprint"] = secrets.fingerprint(strategy, own["secrets"])
     if own.get("command") is not None:
         own["python"] = None  # of [defaults], where it is meant for scripts
     return Process(**own)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from stratvisor.reading.keys import Key, Section
 from stratvisor.reading.schedule import SCHEDULE
+from stratvisor.reading.secrets import SECRETS
 from stratvisor.reading.shapes import Form, ListOf, Named, OneOf, Or, misplaced
 from stratvisor.reading.values import (
     Decimal,
@@ -93,6 +94,12 @@ _PROCESS = (
         "inherit_env",
         ListOf(VARIABLE, repeats=False),
         "Variables of the daemon's own environment to pass on; no other is.",
+        Process,
+    ),
+    Key(
+        "secrets",
+        SECRETS,
+        "Secrets that it is given as variables; `{VARIABLE: secret}` where the names differ.",
         Process,
     ),
     Key(

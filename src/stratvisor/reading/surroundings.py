@@ -66,6 +66,8 @@ def _env_file(facts: Facts, at: At, home: Path) -> Pairs:
     if facts.get(Process, "threads") is not None:
         for name in sorted(dict(pairs).keys() & set(THREAD_VARIABLES)):
             _refuse(here, f"sets {name}, as 'limits.threads' does; keep one of them")
+    for name in sorted(dict(pairs).keys() & dict(facts.get(Process, "secrets")).keys()):
+        _refuse(here, f"sets {name}, as 'secrets' does; keep one of them")
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""The words of our files with a form of their own: zones, times, dates, cron lines, signals, variables.
+"""The words of our files with a form of their own: zones, times, dates, cron lines, signals, names.
 
 A time is taken from its own text, so an unquoted 15:30 (the number 930 to YAML 1.1) is half past three.
 """
@@ -162,6 +162,7 @@ def _signal(text: str) -> str:
 SIGNAL = Word("signal", _signal, pattern=f"^(SIG)?({'|'.join(SIGNALS)})$")
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+LONGEST_SECRET_NAME = 100
 _RESERVED = re.compile(r"(STRATVISOR|STRATEGY)_.*|NOTIFY_SOCKET")
 
 
@@ -177,3 +178,13 @@ def _variable(name: str) -> str:
 VARIABLE = Word(
     "variable", _variable, pattern=f"^(?!STRATVISOR_|STRATEGY_|NOTIFY_SOCKET$){_NAME}$", free=True
 )
+
+
+def _secret(name: str) -> str:
+    if not re.fullmatch(_NAME, name) or len(name) > LONGEST_SECRET_NAME:
+        rule = f"letters, digits and _, at most {LONGEST_SECRET_NAME}, such as OPENALGO_API_KEY"
+        raise UnsuitableError(f"must be {rule}, not {quoted(name)}")
+    return name
+
+
+SECRET = Word("secret", _secret, pattern=f"^{_NAME}$", free=True)

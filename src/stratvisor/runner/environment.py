@@ -14,6 +14,7 @@ import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from stratvisor.ports import LaunchOrder, LaunchRefused
+from stratvisor.runner import secrets
 from stratvisor.shim import ending
 from stratvisor.spec import SECOND, THREAD_VARIABLES, Process
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
+
+NO_CORE = 1
+"""A core dump would hold the secrets, and one that goes to a program (core(5)) takes no notice of a limit but
+of this one: fs/coredump.c, "Aborting core"."""
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -39,13 +44,14 @@ def spec_json(home: Path, order: LaunchOrder, log: str, began: datetime) -> dict
         "fingerprint": process.fingerprint,
         "argv": argv(home, process),
         "env": _environment(home, order, user, began),
+        "secrets": secrets.to_json(process),
         "cwd": os.path.join(home, process.cwd),
         "user": user,
         "nice": process.nice,
         "rlimits": {
             "open_files": process.open_files,
             "cpu_time": None if process.cpu_time_ns is None else max(1, process.cpu_time_ns // SECOND),
-            "core": process.core,
+            "core": NO_CORE if process.secrets else process.core,
         },
         "oom_kills": ending.oom_kills(),
         "log": log,

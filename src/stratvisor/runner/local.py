@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused, Survey
-from stratvisor.runner import orphans, strays
+from stratvisor.runner import orphans, secrets, strays
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.survey import Surveyor
 from stratvisor.runner.zygote import Zygote
@@ -90,6 +90,7 @@ class LocalRunner:
     def launch(self, order: LaunchOrder) -> Found:
         """Make the run: directory, locks, FIFO, log, shim. See `ports.Runner`."""
         key = Key(order.strategy, order.number)
+        values = secrets.for_launch(self._folders.home, order.strategy, order.process)
         self._refuse_beside_strays(order.strategy)
         self._refuse_beside_unfinished(order.strategy)
         with contextlib.ExitStack() as stack:
@@ -98,7 +99,7 @@ class LocalRunner:
                 locks = [self._folders.lock(order.strategy, name, stack) for name in names]
                 stack.callback(self._remove_unborn, key)
                 self._folders.furnish(key, order)
-                return self._start_shim(key, locks)
+                return self._start_shim(key, locks, values)
             except OSError as error:
                 where = error.filename or self._folders.path(key)
                 raise LaunchRefused(f"{error.strerror} ({where})") from error
@@ -135,18 +136,22 @@ class LocalRunner:
         if not os.path.exists(self._folders.path(key, rundir.PID)):
             self._folders.remove(key)
 
-    def _start_shim(self, key: Key, descriptors: list[int], status: int | None = None) -> Found:
-        """Have a shim forked, wait until it says that pid.json stands, and hold on to it."""
+    def _start_shim(
+        self, key: Key, locks: list[int], values: secrets.Values | None, status: int | None = None
+    ) -> Found:
+        """Have a shim forked, give it the secrets, wait for its word that pid.json stands, and hold on."""
+        folder = self._folders.path(key)
         heard, said = os.pipe2(os.O_CLOEXEC)
-        try:
+        taking, giving = os.pipe2(os.O_CLOEXEC)
+        with open(heard, "rb", 0) as answer, open(giving, "wb", 0) as gift:
             try:
-                lock, *rest = descriptors
-                self._zygote.shim(self._folders.path(key), [lock, said, *rest], status)
+                lock, *rest = locks
+                self._zygote.shim(folder, [lock, said, taking, *rest], status)
             finally:
                 os.close(said)
-            _await_word(heard, self._folders.path(key))
-        finally:
-            os.close(heard)
+                os.close(taking)
+            secrets.hand_over(values, gift, SHIM_TIMEOUT_MS)
+            _await_word(answer.fileno(), folder)
         return self._hold_on(key)
 
     def _hold_on(self, key: Key) -> Found:
@@ -185,7 +190,7 @@ class LocalRunner:
         """Give a run whose shim is dead a new one. `status`: of its strategy, where that was reaped."""
         with contextlib.ExitStack() as stack:
             lock = self._folders.lock(key.strategy, rundir.LOCK, stack)
-            return self._start_shim(key, [lock], status)
+            return self._start_shim(key, [lock], secrets.for_resume(self._folders, key), status)
 
     # Telling.
 

@@ -31,8 +31,10 @@ import time
 from typing import Any, NoReturn
 
 from stratvisor.shim import child, kernel, rundir, tree
+from stratvisor.shim.arrivals import Arrivals
 from stratvisor.shim.ending import Ending, describe_end
 from stratvisor.shim.logfile import Limits, Log
+from stratvisor.shim.redaction import Redactor
 from stratvisor.shim.stopping import Stopper
 
 FLOOD_NS = 1_000_000
@@ -51,11 +53,12 @@ SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
 def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     """Be the shim of the run directory that `request` names, until its run is over."""
     try:
+        kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # its memory has the run's secrets in it
         os.chdir(request["dir"])
         for one in descriptors:
             os.set_inheritable(one, False)
-        lock, reply, *rest = descriptors
-        shim = Shim(lock, resumed=not rest)
+        lock, reply, given, *rest = descriptors
+        shim = Shim(lock, _receive(given), resumed=not rest)
         if rest:
             shim.launch(rest[0])
         else:
@@ -72,10 +75,14 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
 
 
 class Shim:
-    """One run. The working directory is its run directory."""
+    """One run. The working directory is its run directory.
 
-    def __init__(self, lock: int, *, resumed: bool) -> None:
+    `secrets`: values by variable; None: the run has some, but they are not to be had any more.
+    """
+
+    def __init__(self, lock: int, secrets: dict[str, str] | None, *, resumed: bool) -> None:
         self._lock = lock
+        self._secrets = secrets
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         self._spec = rundir.must_read(rundir.SPEC)
         self._want = rundir.must_read(rundir.WANT)
@@ -87,11 +94,20 @@ class Shim:
         # sends its output elsewhere, and poll would return at once for ever.
         self._writer = os.open(rundir.OUT, os.O_RDWR | os.O_CLOEXEC)
         self._out = os.open(rundir.OUT, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self._arrivals = Arrivals(self._out)
         self._ctl = os.open(rundir.CTL, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # only to spare the user's pipe pages
             fcntl.fcntl(self._ctl, fcntl.F_SETPIPE_SZ, rundir.CTL_SIZE)
         self._notify = _notify_socket(self._spec["env"].get("NOTIFY_SOCKET"))
-        self._log = Log(self._spec["log"], _limits(self._want), self._title, resumed=resumed)
+        self._log = Log(
+            self._spec["log"],
+            _limits(self._want),
+            self._title,
+            resumed=resumed,
+            redactor=Redactor(secrets) if secrets else None,
+        )
+        if secrets is None:
+            self._log.withhold("the secrets that it was given are not to be had any more, to redact it by")
         self._errors = -1
         self._main = -1
         self._watched = -1
@@ -112,7 +128,8 @@ class Shim:
         main = os.fork()
         if main == 0:
             os.close(gate)
-            child.become(self._spec, child.Descriptors(self._writer, lock_strategy, gate_read, errors_write))
+            spec = {**self._spec, "env": {**self._spec["env"], **(self._secrets or {})}}
+            child.become(spec, child.Descriptors(self._writer, lock_strategy, gate_read, errors_write))
         for one in (gate_read, errors_write, lock_strategy):
             os.close(one)
         self._main = main
@@ -153,7 +170,8 @@ class Shim:
     def supervise(self) -> None:
         """Until the main process is dead: move output, obey, keep the clock."""
         poll = select.poll()
-        inputs = [self._out, self._ctl, self._signals, *self._stopper.timers, self._notify, self._watched]
+        inputs = [self._arrivals.fd, self._ctl, self._signals, *self._stopper.timers]
+        inputs += [self._notify, self._watched]
         for descriptor in inputs:
             if descriptor >= 0:
                 poll.register(descriptor, select.POLLIN)
@@ -161,7 +179,7 @@ class Shim:
         self._log.prune()
         while not self._ended():
             ready = {descriptor for descriptor, _event in poll.poll()}
-            if self._out in ready:
+            if self._arrivals.fd in ready:
                 self._move_output()
             if self._signals in ready:
                 self._on_signals()
@@ -177,7 +195,7 @@ class Shim:
         """A strategy that prints line after line is let fill its pipe a little, not read line by line."""
         now_ns = time.monotonic_ns()
         flooding = now_ns - self._moved_ns < FLOOD_NS
-        if self._log.pump(self._out) < NAP_BELOW and flooding:
+        if self._arrivals.take(lambda: self._log.pump(self._out)) < NAP_BELOW and flooding:
             time.sleep(NAP_S)
         self._moved_ns = time.monotonic_ns()
 
@@ -223,8 +241,7 @@ class Shim:
             tree.clear(self._main)
         else:
             tree.clear_marked(self._spec["env"]["STRATVISOR_RUN"])
-        while self._log.pump(self._out):
-            pass
+        self._log.finish(self._out)
         ending = self._ending()
         last_line = self._log.last_line()
         self._log.note(f"{self._title} ended {_clock(ended_ns)}: {describe_end(ending)}")
@@ -247,12 +264,20 @@ class Shim:
 
     def _ending(self) -> Ending:
         failure = _exec_failure(self._errors)
+        failure = failure and self._log.redacted(failure)
         if self._main > 0:
             return Ending.of_child(self._main, self._spec, self._stopper, failure)
         if self._status is None:
             _await_reaping(self._watched)
             self._status = kernel.pidfd_exit_status(self._watched) if self._watched >= 0 else None
         return Ending.of_stranger(self._status, self._stopper)
+
+
+def _receive(given: int) -> dict[str, str] | None:
+    """The secrets, from the pipe that the daemon closes behind them."""
+    with open(given, "rb") as pipe:
+        secrets: dict[str, str] | None = json.load(pipe)
+    return secrets
 
 
 def _await_reaping(pidfd: int) -> None:

@@ -23,7 +23,7 @@ import socket
 from stratvisor.shim import kernel, main
 
 MAX_REQUEST = 65_536
-DESCRIPTORS = 3
+DESCRIPTORS = 4
 
 
 def serve(daemon: socket.socket) -> None:
