@@ -36,6 +36,7 @@ VERBS = (
     "plan",
     "reload",
     "logs",
+    "secret",
     "token",
     "completion",
 )

@@ -22,6 +22,7 @@ from stratvisor.cli import (
     inquire,
     logs,
     reload,
+    secret,
     simulate,
     status,
     token,
@@ -66,7 +67,20 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"stratvisor {__version__}")
     add_home(whole)
     verbs = Verbs(whole)
-    for group in (daemon, init, check, calendar, simulate, status, inquire, control, reload, logs, token):
+    for group in (
+        daemon,
+        init,
+        check,
+        calendar,
+        simulate,
+        status,
+        inquire,
+        control,
+        reload,
+        logs,
+        secret,
+        token,
+    ):
         group.add(verbs)
     completion.add(verbs, parser)
     return whole
