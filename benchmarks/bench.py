@@ -26,6 +26,7 @@ import flooding
 import hosting
 import orphaning
 import peers
+import redacting
 import report
 import starting
 from lab import QUICK, Effort, Lab
@@ -46,6 +47,7 @@ PARTS: dict[str, Callable[[Lab], None]] = {
     "host": hosting.measure,
     "log": flooding.measure,
     "schedule": compiling.measure,
+    "redact": redacting.measure,
 }
 
 
