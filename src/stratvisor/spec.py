@@ -358,6 +358,16 @@ class Problem:
 
 @lru_cache(maxsize=16_384)
 def _digest_of(*parts: Process | Restart | Start | Limits) -> str:
-    """Asked for with every decision and every status, of values that hardly ever change."""
-    text = json.dumps([asdict(part) for part in parts], sort_keys=True, separators=(",", ":"))
+    """Of what was said: a key that a later stratvisor adds leaves the digests of those who don't use it alone.
+
+    Asked for with every decision and every status, of values that hardly ever change.
+    """
+    said = [(type(part).__name__, _unusual(part)) for part in parts]
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _unusual(part: Process | Restart | Start | Limits) -> dict[str, object]:
+    """The fields that differ from their defaults."""
+    usual = asdict(type(part)())
+    return {name: value for name, value in asdict(part).items() if value != usual[name]}
