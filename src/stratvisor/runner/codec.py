@@ -50,10 +50,9 @@ def finished_from_json(strategy: str, facts: dict[str, Any]) -> Finished:
         KeyError, ValueError, TypeError: it is not one.
     """
     stopped = facts["stopped"]
-    ended = from_ns(facts["ended_ns"])
     end = Exit(
         run=facts["run"],
-        at=ended,
+        at=from_ns(facts["ended_ns"]),
         ran_ns=facts["ran_ns"],
         code=facts["code"],
         signal=facts["signal"],
@@ -69,8 +68,15 @@ def finished_from_json(strategy: str, facts: dict[str, Any]) -> Finished:
         peak_memory=facts["peak_memory"],
         dropped=facts["dropped"],
         log=facts["log"],
-        began=ended - timedelta(microseconds=end.ran_ns // MICROSECOND),
+        began=_began(facts, end),
     )
+
+
+def _began(facts: dict[str, Any], end: Exit) -> datetime | None:
+    """As its pid.json had it, whatever became of the clock since; an older shim did not say."""
+    if "began_ns" not in facts:
+        return end.at - timedelta(microseconds=end.ran_ns // MICROSECOND)
+    return None if facts["began_ns"] is None else from_ns(facts["began_ns"])
 
 
 def to_ns(instant: datetime) -> int:

@@ -119,6 +119,22 @@ class Folders:
             os.rename(self.path(key), gone)
         shutil.rmtree(gone, ignore_errors=True)
 
+    def remove_unborn(self, key: Key) -> None:
+        """A launch that did not get as far as a process leaves nothing behind.
+
+        It is renamed before it is looked at, and a shim looks where it is once pid.json stands: so one of
+        the two sees the other, and no late shim begins a run that is taken for given up.
+        """
+        gone = self.path(key) + GONE
+        try:
+            os.rename(self.path(key), gone)
+        except FileNotFoundError:
+            return
+        if os.path.exists(os.path.join(gone, rundir.PID)):
+            os.rename(gone, self.path(key))
+        else:
+            shutil.rmtree(gone, ignore_errors=True)
+
     def sweep(self) -> None:
         """Finish removals that a killed daemon left half done."""
         with contextlib.suppress(FileNotFoundError):
@@ -214,6 +230,7 @@ def _unknown_exit(finished: Finished) -> dict[str, Any]:
         "unknown": True,
         "cpu_ns": None,
         "peak_memory": None,
+        "began_ns": None if finished.began is None else to_ns(finished.began),
         "ended_ns": to_ns(finished.exit.at),
         "ran_ns": finished.exit.ran_ns,
         "stopped": None,

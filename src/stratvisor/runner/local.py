@@ -97,7 +97,7 @@ class LocalRunner:
             try:
                 names = (rundir.LOCK, rundir.LOCK_STRATEGY)
                 locks = [self._folders.lock(order.strategy, name, stack) for name in names]
-                stack.callback(self._remove_unborn, key)
+                stack.callback(self._folders.remove_unborn, key)
                 self._folders.furnish(key, order)
                 return self._start_shim(key, locks, values)
             except OSError as error:
@@ -130,11 +130,6 @@ class LocalRunner:
         order = StopOrder(Because.SHUTDOWN, "", self._clock.now().boot_ns, Stop())
         with contextlib.suppress(OSError):  # tried again with the next launch
             self.tell(*key, Want(order, None, Stop(), Logs()))
-
-    def _remove_unborn(self, key: Key) -> None:
-        """A launch that did not get as far as a process leaves nothing behind."""
-        if not os.path.exists(self._folders.path(key, rundir.PID)):
-            self._folders.remove(key)
 
     def _start_shim(
         self, key: Key, locks: list[int], values: secrets.Values | None, status: int | None = None

@@ -70,7 +70,7 @@ class Surveyor:
     def _unfinished(self, key: Key) -> Found | Finished | None:
         who = self._await_birth(key)
         if who is None:
-            self._folders.remove(key)  # it execs only once pid.json stands: it never ran
+            self._folders.remove_unborn(key)  # it execs only once pid.json stands: it never ran
             return None
         if who["boot_id"] != self._boot:
             return self._folders.lose(key, "the machine went down while it ran")
@@ -78,7 +78,10 @@ class Surveyor:
         return self._hold(key) if rundir.identify(shim.pid) == shim else self._resume(key)
 
     def _await_birth(self, key: Key) -> dict[str, Any] | None:
-        """The pid.json of a run; None: its launch was broken off. A shim at work on it holds the lock."""
+        """The pid.json of a run; None: its launch was broken off, or is given up now.
+
+        A shim at work on it, or the request for one, holds the lock.
+        """
         for _ in range(BIRTH_TRIES):
             who = self._folders.who(key)
             if who is not None:
@@ -86,4 +89,5 @@ class Surveyor:
             if not self._folders.is_held(key.strategy, rundir.LOCK):
                 return self._folders.who(key)
             select.select([], [], [], _STEP_S)
-        raise LaunchRefused("a shim holds its lock and does not go on with its launch")
+        log.warning("the launch of %s, run %d, does not go on; it is given up", *key)
+        return None

@@ -114,6 +114,7 @@ class Shim:
         self._status: int | None = None
         self._moved_ns = 0
         self._began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        self._began_wall_ns = 0
         self._stopper: Stopper
 
     @property
@@ -124,7 +125,7 @@ class Shim:
         """Make the strategy's process; it runs once pid.json stands."""
         gate_read, gate = os.pipe2(os.O_CLOEXEC)
         self._errors, errors_write = os.pipe2(os.O_CLOEXEC)
-        began_ns = time.time_ns()
+        self._began_wall_ns = time.time_ns()
         main = os.fork()
         if main == 0:
             os.close(gate)
@@ -141,12 +142,16 @@ class Shim:
                 "boot_id": rundir.boot_id(),
                 "shim": rundir.identify(os.getpid()),
                 "strategy": strategy,
-                "began_ns": began_ns,
+                "began_ns": self._began_wall_ns,
                 "began_boot_ns": self._began_ns,
                 "log": self._spec["log"],
             },
         )
-        self._log.note(f"{self._title} begins {_clock(began_ns)}: pid {main}: {' '.join(self._spec['argv'])}")
+        if os.path.basename(os.getcwd()) != str(self._spec["run"]):
+            raise rundir.Unreadable("whoever ordered this run gave it up and removed its directory")
+        self._log.note(
+            f"{self._title} begins {_clock(self._began_wall_ns)}: pid {main}: {' '.join(self._spec['argv'])}"
+        )
         self._stopper = Stopper(main)
         os.write(gate, b"g")
         os.close(gate)
@@ -158,13 +163,16 @@ class Shim:
         """
         self._status = status
         who = rundir.must_read(rundir.PID)
-        self._began_ns = who["began_boot_ns"]
+        self._began_ns, self._began_wall_ns = who["began_boot_ns"], who["began_ns"]
         shim = rundir.identify(os.getpid())
         rundir.write(rundir.PID, {**who, "shim": shim})
         pid, start_time = who["strategy"]
         self._log.recover(self._out)
-        self._watched = _pidfd_of(rundir.Identity(pid, start_time))
-        self._log.note(f"{self._title}: its shim died and was replaced {_clock(time.time_ns())}")
+        strategy = rundir.Identity(pid, start_time)
+        self._watched = _pidfd_of(strategy)
+        unseen = status is None and rundir.identify(pid) != strategy
+        lost = "; it had ended, too, and what it printed last may be lost" if unseen else ""
+        self._log.note(f"{self._title}: its shim died and was replaced {_clock(time.time_ns())}{lost}")
         self._stopper = Stopper(pid, pidfd=self._watched)
 
     def supervise(self) -> None:
@@ -251,6 +259,7 @@ class Shim:
             {
                 "run": self._spec["run"],
                 **ending._asdict(),
+                "began_ns": self._began_wall_ns,
                 "ended_ns": ended_ns,
                 "ran_ns": ran_ns,
                 "stopped": self._stopper.because,
