@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs picture bench clean
+.PHONY: help run test check format docs picture bench chaos clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,11 @@ picture: $(DEV_READY) ## take the README's picture of the page
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI, and with croniter
 	$(BIN)/python benchmarks/bench.py
+
+SECONDS := 60
+SEED :=
+chaos: $(DEV_READY) ## kill everything at random for SECONDS=60, SEED=7 to repeat a course; needs Linux
+	$(BIN)/python tests/chaos/chaos.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove what make made; an instance's run/, log/, keys/ and data/ stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage*
