@@ -63,19 +63,19 @@ async def pause(seconds: float) -> None:
 
 
 class Alarm:
-    """Calls `ring` on the running event loop at an instant of either clock, or when the wall clock is set.
+    """Calls `ring` on the running event loop at an instant of either clock, `step` when the wall clock is set.
 
     It is a hint to look again: it may ring twice for one reason. Once it has rung, and after a step,
     it wants to be set anew. With nothing set nothing ever wakes up.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
-        self._timers = _KernelTimers(ring) if timerfd.SUPPORTED else _LoopTimer(ring)
+    def __init__(self, ring: Callable[[], None], step: Callable[[], None]) -> None:
+        self._timers = _KernelTimers(ring, step) if timerfd.SUPPORTED else _LoopTimer(ring, step)
 
     def set(self, boot_ns: int | None, wall: datetime | None) -> None:
         """Ring once the boot clock shows `boot_ns`, or the wall clock `wall` (aware), instead of before.
 
-        What is past rings in the next turn of the loop. A step of the wall clock rings while `wall` is set.
+        What is past rings in the next turn of the loop. A step of the wall clock is told while `wall` is set.
         """
         self._timers.set(boot_ns, None if wall is None else _wall_ns(wall))
 
@@ -87,8 +87,11 @@ class Alarm:
 class _KernelTimers:
     """Two timerfds: exact, through a suspend, and told of clock steps."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], step: Callable[[], None]) -> None:
         self._ring = ring
+        self._step = step
+        self._untold = False
+        """Whether a step was noticed in passing, as a timer was set."""
         self._loop = asyncio.get_running_loop()
         self._boot = timerfd.create(timerfd.BOOTTIME)
         self._wall = timerfd.create(timerfd.REALTIME)
@@ -103,6 +106,7 @@ class _KernelTimers:
             if error.errno != errno.ECANCELED:
                 raise
             # Stepped since it was last set, and nobody has heard of it yet: an end gone by says so.
+            self._untold = True
             timerfd.arm(self._wall, 1)
 
     def close(self) -> None:
@@ -121,14 +125,17 @@ class _KernelTimers:
         except OSError as error:
             if error.errno != errno.ECANCELED:
                 raise
-        self._ring()
+            self._untold = True
+        told, self._untold = self._untold, False
+        (self._step if told else self._ring)()
 
 
 class _LoopTimer:
     """A timer of the loop, cut short: it looks at the clocks every minute, as it sleeps through a suspend."""
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], step: Callable[[], None]) -> None:
         self._ring = ring
+        self._step = step
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._boot_ns: int | None = None
@@ -159,7 +166,10 @@ class _LoopTimer:
 
     def _look(self) -> None:
         left = self._left_ns()
-        if (left is not None and left <= 0) or self._stepped():
+        if self._stepped():
+            self.close()
+            self._step()
+        elif left is not None and left <= 0:
             self.close()
             self._ring()
         else:

@@ -17,7 +17,6 @@ from stratvisor.history import HistoryUnavailable
 from stratvisor.kept import Kept, to_kept
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from stratvisor.history import History
@@ -54,8 +53,8 @@ class Recorder:
         self._newsroom = newsroom
         self._tasks = tasks
         self._kept: dict[str, Kept] = {}
-        self._saved: dict[str, Kept] = {}
-        self._saving = False
+        """Of every strategy that was ever known here: those too whose files are gone."""
+        self._unsaved = self._saving = False
 
     async def began(self, entry: Entry, found: Found, *, restarts: int) -> None:
         """A run began: what it was made of goes into the history and stands beside its state."""
@@ -92,24 +91,27 @@ class Recorder:
         self._newsroom.publish(at, None, kind, body)
         self.event(at, None, kind, by, body)
 
-    def keep(self, states: Mapping[str, State]) -> None:
-        """These are the states now; save what must outlive the daemon, once at a time, the newest last."""
-        self._kept = {name: to_kept(state) for name, state in states.items()}
-        if not self._saving and self._kept != self._saved:
+    def keep(self, strategy: str, state: State) -> None:
+        """This is its state now; save what must outlive the daemon, once at a time, the newest last."""
+        kept = to_kept(state)
+        if self._kept.get(strategy) == kept:
+            return
+        self._kept[strategy] = kept
+        self._unsaved = True
+        if not self._saving:
             self._saving = True
             self._tasks.spawn(self._save(), "save state.json")
 
     async def _save(self) -> None:
         try:
-            while self._kept != self._saved:
-                kept = self._kept
+            while self._unsaved:
+                self._unsaved = False
                 try:
-                    await asyncio.to_thread(self._store.save, kept, self._newsroom.last_id)
+                    await asyncio.to_thread(self._store.save, dict(self._kept), self._newsroom.last_id)
                 except OSError as error:
                     log.warning("cannot save state.json: %s; trying again", error)
+                    self._unsaved = True
                     await pause(SAVE_RETRY_S)
-                    continue
-                self._saved = kept
         finally:
             self._saving = False
 

@@ -150,9 +150,9 @@ class Reloader:
         self.refused = self._why_refused(read, sorted(live))
         for name, spec in read.strategies.items():
             self._supervisor.adopt(spec, kept.get(name, State()))
-        self._supervisor.former = {
-            name: state for name, state in kept.items() if name not in read.strategies and name not in live
-        }
+        self._supervisor.remember(
+            {name: state for name, state in kept.items() if name not in read.strategies and name not in live}
+        )
         for name in live.keys() - read.strategies.keys():
             spec = last_good.get(name) or _stand_in(live[name])
             gone = self.refused is None and name not in read.bad

@@ -106,7 +106,7 @@ class Supervisor:
         self._tasks = tasks
         self._workers = ThreadPoolExecutor(WORKERS, "runner")
         self._tellers = ThreadPoolExecutor(WORKERS, "teller")
-        self._alarm = Alarm(self._ring)
+        self._alarm = Alarm(self._ring, self._clock_was_set)
         self._closing = False
         self._waiters: list[asyncio.Future[None]] = []
         self._tidying = False
@@ -116,6 +116,13 @@ class Supervisor:
     def adopt(self, spec: Spec, state: State) -> None:
         """Take on a strategy as the last daemon left it, without deciding anything yet."""
         self.entries[spec.id] = Entry(spec, state)
+        self._recorder.keep(spec.id, state)
+
+    def remember(self, former: dict[str, State]) -> None:
+        """Those whose files are gone, as the last daemon left them."""
+        self.former = former
+        for strategy, state in former.items():
+            self._recorder.keep(strategy, state)
 
     def adopt_run(self, found: Found) -> None:
         """Take on a live run; its strategy is known."""
@@ -153,6 +160,7 @@ class Supervisor:
         before = entry.state
         entry.state, actions = machine.step(now, entry.spec, before, event)
         entry.wake = machine.wake_at(now, entry.spec, entry.state)
+        self._recorder.keep(strategy, entry.state)
         for action in actions:
             self._perform(entry, action)
         if shown or _visible(before) != _visible(entry.state):
@@ -233,11 +241,16 @@ class Supervisor:
     # Time.
 
     def _ring(self) -> None:
-        """A wake-up is due, or the wall clock was set: then everybody is looked at."""
+        """A wake-up is due."""
         now = self._clock.now()
         for strategy, entry in list(self.entries.items()):
-            if _due(now, entry.wake) or entry.wake.wall is not None:
+            if _due(now, entry.wake):
                 self.turn(strategy, Look())
+        self._tidy_soon()
+
+    def _clock_was_set(self) -> None:
+        """Whatever the wall clock decides may be otherwise now."""
+        self.look_at_all()
         self._tidy_soon()
 
     def _tidy_soon(self) -> None:
@@ -246,14 +259,13 @@ class Supervisor:
             asyncio.get_running_loop().call_soon(self._tidy)
 
     def _tidy(self) -> None:
-        """Once after any number of turns: set the alarm, keep what must survive, wake who waits."""
+        """Once after any number of turns: set the alarm, wake who waits."""
         self._tidying = False
         wakes = [entry.wake for entry in self.entries.values()]
         self._alarm.set(
             min((wake.boot_ns for wake in wakes if wake.boot_ns is not None), default=None),
             min((wake.wall for wake in wakes if wake.wall is not None), default=None),
         )
-        self._recorder.keep(self.former | {name: entry.state for name, entry in self.entries.items()})
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():

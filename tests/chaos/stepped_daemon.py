@@ -36,7 +36,7 @@ class SteppedDaemon(daemon.Daemon):
 
     async def _assemble(self, stack: AsyncExitStack) -> None:
         await super()._assemble(stack)
-        asyncio.get_running_loop().add_signal_handler(stepped.SIGNAL, self._supervisor._ring)
+        asyncio.get_running_loop().add_signal_handler(stepped.SIGNAL, self._supervisor._clock_was_set)
 
 
 def main() -> int:

@@ -30,11 +30,17 @@ class Bell:
 
     def __init__(self) -> None:
         self.rings: list[int] = []
+        self.steps = 0
+        """How many of them were for a step of the wall clock."""
         self._rung = asyncio.Event()
 
     def __call__(self) -> None:
         self.rings.append(SystemClock().now().boot_ns)
         self._rung.set()
+
+    def step(self) -> None:
+        self.steps += 1
+        self()
 
     async def next(self) -> None:
         await asyncio.wait_for(self._rung.wait(), PATIENCE_S)
@@ -54,7 +60,7 @@ async def alarm(
         monkeypatch.setattr(timerfd, "SUPPORTED", False)
     elif not timerfd.SUPPORTED:
         pytest.skip("only Linux has timerfd")
-    made = Alarm(bell)
+    made = Alarm(bell, bell.step)
     yield made
     made.close()
 
@@ -195,7 +201,7 @@ async def test_it_can_be_set_again_from_its_own_ring(bell: Bell, alarm: Alarm) -
         else:
             chain.set(0, None)
 
-    chain = Alarm(again)
+    chain = Alarm(again, again)
     chain.set(0, None)
     await asyncio.wait_for(done.wait(), PATIENCE_S)
     chain.close()
@@ -214,7 +220,7 @@ async def test_a_ring_that_clears_it_is_the_only_one(
         bell()
         both.set(None, None)
 
-    both = Alarm(ring)
+    both = Alarm(ring, ring)
     both.set(0, datetime(2020, 1, 1, tzinfo=UTC))
     await bell.next()
     await turns()
@@ -233,7 +239,7 @@ async def test_a_closed_alarm_rings_no_more(alarm: Alarm, bell: Bell) -> None:
 
 async def test_the_alarm_after_a_closed_one_rings(alarm: Alarm, bell: Bell) -> None:
     alarm.close()
-    second = Alarm(bell)
+    second = Alarm(bell, bell.step)
     second.set(0, None)
     await bell.next()
     second.close()
@@ -242,7 +248,7 @@ async def test_the_alarm_after_a_closed_one_rings(alarm: Alarm, bell: Bell) -> N
 @linux
 async def test_closing_gives_the_descriptors_back(bell: Bell) -> None:
     before = _timers()
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     assert len(_timers()) == len(before) + 2
     alarm.close()
     assert _timers() == before
@@ -251,7 +257,7 @@ async def test_closing_gives_the_descriptors_back(bell: Bell) -> None:
 @linux
 async def test_the_descriptors_are_not_inherited(bell: Bell) -> None:
     before = _timers()
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     inherited = {fd for fd in _timers() - before if os.get_inheritable(fd)}
     alarm.close()
     assert inherited == set()
@@ -268,17 +274,18 @@ def _timers() -> set[int]:
 
 @linux
 async def test_a_step_while_it_waits_rings(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     monkeypatch.setattr(os, "read", _raise_cancelled)
     alarm.set(None, wall_in(10 * MILLISECOND))
     await bell.next()
     monkeypatch.undo()
     alarm.close()
+    assert bell.steps == len(bell.rings)
 
 
 @linux
 async def test_a_step_just_before_it_is_set_rings(bell: Bell, monkeypatch: pytest.MonkeyPatch) -> None:
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     arm: Callable[..., None] = timerfd.arm
 
     def stepped(fd: int, at_ns: int, *, cancel_on_set: bool = False) -> None:
@@ -290,6 +297,7 @@ async def test_a_step_just_before_it_is_set_rings(bell: Bell, monkeypatch: pytes
     alarm.set(None, wall_in(HOUR))
     await bell.next()
     alarm.close()
+    assert bell.steps == len(bell.rings) == 1
 
 
 @linux
@@ -300,7 +308,7 @@ async def test_only_a_wait_for_the_wall_clock_is_cancelled_by_a_step(
     monkeypatch.setattr(
         timerfd, "arm", lambda fd, at, *, cancel_on_set=False: asked.append((at, cancel_on_set))
     )
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     wall = datetime(2026, 11, 23, 9, 15, tzinfo=UTC)
     alarm.set(7, wall)
     alarm.set(None, None)
@@ -318,12 +326,13 @@ async def test_without_timerfd_a_step_is_noticed_at_the_next_look(
 ) -> None:
     monkeypatch.setattr(timerfd, "SUPPORTED", False)
     monkeypatch.setattr(clock, "RECHECK_NS", 10 * MILLISECOND)
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     alarm.set(None, wall_in(30 * HOUR))
     stepped = int(wall_in(step_ns).timestamp()) * SECOND
     monkeypatch.setattr(time, "time_ns", lambda: stepped)
     await bell.next()
     alarm.close()
+    assert bell.steps == 1
 
 
 async def test_without_timerfd_a_step_is_no_news_for_the_boot_clock(
@@ -331,7 +340,7 @@ async def test_without_timerfd_a_step_is_no_news_for_the_boot_clock(
 ) -> None:
     monkeypatch.setattr(timerfd, "SUPPORTED", False)
     monkeypatch.setattr(clock, "RECHECK_NS", 10 * MILLISECOND)
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     at = boot_in(100 * MILLISECOND)
     alarm.set(at, None)
     stepped = int(wall_in(HOUR).timestamp()) * SECOND
@@ -346,7 +355,7 @@ async def test_without_timerfd_a_suspend_is_noticed_at_the_next_look(
 ) -> None:
     monkeypatch.setattr(timerfd, "SUPPORTED", False)
     monkeypatch.setattr(clock, "RECHECK_NS", 10 * MILLISECOND)
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     alarm.set(boot_in(HOUR), None)
     real = clock._boot_ns
     monkeypatch.setattr(clock, "_boot_ns", lambda: real() + 2 * HOUR)
@@ -359,10 +368,10 @@ async def test_without_timerfd_it_looks_often_without_ringing(
 ) -> None:
     monkeypatch.setattr(timerfd, "SUPPORTED", False)
     monkeypatch.setattr(clock, "RECHECK_NS", 5 * MILLISECOND)
-    alarm = Alarm(bell)
+    alarm = Alarm(bell, bell.step)
     at = boot_in(60 * MILLISECOND)
     alarm.set(at, None)
     await bell.next()
     alarm.close()
-    assert len(bell.rings) == 1
+    assert (len(bell.rings), bell.steps) == (1, 0)
     assert bell.rings[0] >= at
