@@ -63,7 +63,7 @@ async def pause(seconds: float) -> None:
 
 
 class Alarm:
-    """Calls `ring` on the running event loop at an instant of either clock, `step` when the wall clock is set.
+    """Calls `ring` on the event loop at an instant of either clock; `step` when the wall clock is set.
 
     It is a hint to look again: it may ring twice for one reason. Once it has rung, and after a step,
     it wants to be set anew. With nothing set nothing ever wakes up.

@@ -55,6 +55,8 @@ from typing import assert_never
 from stratvisor.spec import (
     MICROSECOND,
     SECOND,
+    STORM_DELAY_NS,
+    STORM_STREAK,
     Always,
     Every,
     Jobs,
@@ -555,7 +557,8 @@ def backoff_ns(spec: Spec, streak: int, run: int) -> int:
         delay = min(delay * policy.factor, policy.max_delay_ns)
     drawn = hashlib.sha256(f"{spec.id}/{run}".encode()).digest()  # a CRC of names alike lies close together
     share = int.from_bytes(drawn[:4]) / 0xFFFFFFFF
-    return int(delay * (1 + policy.jitter * (2 * share - 1)))
+    drawn_ns = int(delay * (1 + policy.jitter * (2 * share - 1)))
+    return max(drawn_ns, STORM_DELAY_NS) if streak > STORM_STREAK else drawn_ns
 
 
 def _gives_up(spec: Spec, state: State) -> bool:

@@ -20,10 +20,14 @@ KEPT = 1_000
 
 
 class Newsroom:
-    """All on one event loop. `last_id` is that of the newest piece, also across restarts of the daemon."""
+    """All on one event loop. `last_id` is that of the newest piece that is known of an earlier daemon.
+
+    It may have told of more before it was killed; so its ids are left behind for good, else a listener who
+    comes back would take the news to come for news that it has heard.
+    """
 
     def __init__(self, last_id: int) -> None:
-        self.last_id = last_id
+        self.last_id = last_id + KEPT if last_id else 0
         self._kept: deque[News] = deque(maxlen=KEPT)
         self._listeners: set[asyncio.Queue[News | None]] = set()
 

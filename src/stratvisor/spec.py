@@ -215,6 +215,12 @@ class GiveUp:
     within_ns: int = 10 * MINUTE
 
 
+STORM_STREAK = 10
+STORM_DELAY_NS = SECOND // 2
+"""After so many short runs in a row, no delay is shorter: a start costs some 20 ms of a core, and who asks
+for restarts without delay asks for a quick return, not for a core."""
+
+
 @dataclass(frozen=True, slots=True)
 class Restart:
     """What follows a run that ended by itself. `give_up` None: never give up."""

@@ -122,6 +122,26 @@ async def test_a_client_that_never_reads_is_dropped_and_slows_nobody(
             await until_async(lambda: host.listeners == 1, "the deaf client is dropped")
 
 
+async def test_a_client_that_was_away_for_too_long_is_told_so(
+    client: aiohttp.ClientSession, host: FakeHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once went on with the first piece that was still kept, as if it had heard all."""
+    for count in range(4):
+        host.tell("state", "ema", {"count": count})
+    news = host.news
+
+    async def kept(after: int | None) -> AsyncIterator[News]:
+        async for piece in news(2 if after == 1 else after):
+            yield piece
+
+    monkeypatch.setattr(host, "news", kept)
+    async with client.get("/python/events?after=1") as answer:
+        told = [await next_event(answer) for _ in range(3)]
+    assert [event.kind for event in told if event] == ["missed", "state", "state"]
+    assert told[0] is not None
+    assert told[0].data == {"after": 1, "before": 3}
+
+
 async def test_the_end_of_the_news_ends_the_stream(client: aiohttp.ClientSession, host: FakeHost) -> None:
     """A host may send a listener home that fell behind; the client comes back by itself."""
     async with client.get("/python/events") as answer:

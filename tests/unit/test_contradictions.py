@@ -82,7 +82,9 @@ def give_up_problem(restart: str) -> list[str]:
         ("give_up: {failures: 9, within: 32s}, max_delay: 5s, jitter: 0%", "32s"),
         ("max_delay: 1h, delay: 10m", "2h15m"),
         ("give_up: {failures: 1000, within: 1h}, factor: 100, max_delay: 7d, delay: 1h", ""),
-        ("give_up: {failures: 1000, within: 1ms}, delay: 0s", None),
+        ("give_up: {failures: 11, within: 1ms}, delay: 0s", None),
+        ("give_up: {failures: 13, within: 1s}, delay: 0s, jitter: 0%", "1s"),
+        ("give_up: {failures: 13, within: 1001ms}, delay: 0s, jitter: 0%", None),
         ("give_up: none, delay: 1h, max_delay: 1h", None),
     ],
 )
@@ -105,7 +107,7 @@ RESTARTS = st.builds(
 )
 
 
-@given(RESTARTS, st.integers(1, 9), st.integers(0, 1000))
+@given(RESTARTS, st.integers(1, 30), st.integers(0, 1000))
 def test_no_failures_of_the_machine_come_sooner_than_is_reckoned(
     restart: Restart, failures: int, run: int
 ) -> None:

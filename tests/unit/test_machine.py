@@ -495,6 +495,18 @@ def test_no_delay_is_a_restart_at_once_and_a_new_beginning() -> None:
     assert state.since == wall_at("09:00:05")
 
 
+def test_without_delay_a_child_that_exits_at_once_is_no_storm() -> None:
+    eager = restarting(ON, delay_ns=0, max_delay_ns=0)
+    assert [backoff_ns(eager, streak, streak) for streak in (1, 10, 11, 1000)] == [
+        0,
+        0,
+        SECOND // 2,
+        SECOND // 2,
+    ]
+    slow = restarting(ON, delay_ns=SECOND, factor=1, jitter=0)
+    assert backoff_ns(slow, 11, 11) == SECOND
+
+
 def test_a_run_long_enough_clears_the_count() -> None:
     state = play(
         ON,

@@ -35,9 +35,12 @@ def _after(request: web.Request, asked: Asked) -> int | None:
 
 
 async def _frames(host: Host, after: int | None) -> AsyncGenerator[bytes, None]:
-    source = host.news(after)
+    source, last = host.news(after), after
     try:
         async for news in source:
+            if last is not None and news.id > last + 1:
+                yield frame("missed", {"after": last, "before": news.id})
+            last = news.id
             yield frame(news.kind, _written(news), news.id)
     finally:
         # A host forgets its listener when the generator is closed, not when it is collected.
@@ -55,13 +58,18 @@ def _written(news: News) -> dict[str, object]:
     }
 
 
+_STREAM = (
+    "a stream of events `state`, `reload` and `problem`; after `missed`, news were not kept for so long: "
+    "ask for /status"
+)
+
 ROUTES = (
     Route(
         "GET",
         "/events",
         events,
         "Every state change as a server-sent event, with an id to resume from (Last-Event-ID, or `after`)",
-        {200: Answer("a stream of events `state`, `reload` and `problem`", others=(CONTENT_TYPE,))},
+        {200: Answer(_STREAM, others=(CONTENT_TYPE,))},
         (
             whole(
                 "after", "Begin after the event of this id; left out: with the next one", 0, 10**18 - 1, None

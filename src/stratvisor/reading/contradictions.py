@@ -14,6 +14,8 @@ from stratvisor.reading.values import duration_text, size_text
 from stratvisor.spec import (
     DAY,
     MILLISECOND,
+    STORM_DELAY_NS,
+    STORM_STREAK,
     THREAD_VARIABLES,
     GiveUp,
     Jobs,
@@ -150,8 +152,9 @@ def _least_ns(restart: Restart, failures: int) -> float:
     """From the first of so many failures to the last: runs die at once, and each delay is drawn short."""
     delay = float(restart.delay_ns)
     total = 0.0
-    for _ in range(failures - 1):
-        total += min(delay, restart.max_delay_ns) * (1 - restart.jitter)
+    for streak in range(1, failures):
+        least = min(delay, restart.max_delay_ns) * (1 - restart.jitter)
+        total += max(least, STORM_DELAY_NS) if streak > STORM_STREAK else least
         delay = min(delay * restart.factor, restart.max_delay_ns)
     return total
 

@@ -121,7 +121,13 @@ _RESTART = Section(
             "Exit codes that are no failure.",
             Restart,
         ),
-        Key("delay", duration(0, DAY), "How long to wait before the first restart.", Restart, "delay_ns"),
+        Key(
+            "delay",
+            duration(0, DAY),
+            "How long to wait before the first restart; after ten short runs, half a second at least.",
+            Restart,
+            "delay_ns",
+        ),
         Key("factor", Decimal(1, 100), "By how much the delay grows with each further short run.", Restart),
         Key("max_delay", duration(0, 7 * DAY), "What the delay grows to at most.", Restart, "max_delay_ns"),
         Key(
