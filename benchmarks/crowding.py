@@ -1,4 +1,4 @@
-"""Many strategies under stratvisor alone: start, rest, memory, questions, stop."""
+"""Many strategies under stratvisor alone: start, rest, memory, questions, an edit, a storm, stop."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from findings import OURS, Measure
 from host_stratvisor import command
+from hosting import write_edit
 from instance import PATIENCE_S
 from post import TooLate
 from processes import lives, pss, usage
@@ -23,6 +24,9 @@ SWITCHES = Measure("{many} strategies: idle context switches in {idle} s", "", d
 MEMORY = Measure("{many} strategies: memory of daemon and helpers", "MiB")
 EACH = Measure("{many} strategies: memory for each", "KiB", digits=0)
 STATUS = Measure("{many} strategies: status")
+EDIT = Measure("{many} strategies: reload of one edit, until its new run speaks", digits=0)
+STORM = Measure("half of {many} strategies killed in one instant: until all are back", digits=0)
+STORM_CPU = Measure("half of {many} strategies killed in one instant: CPU of the daemon for each")
 STOP = Measure("{many} strategies: all stopped and the daemon ended", digits=0)
 
 CALM_S = 5.0
@@ -43,7 +47,19 @@ def measure(lab: Lab, count: int) -> None:
         _weigh(lab, instance)
         for _ in range(ASKED):
             _add(lab, STATUS, instance.host.ask().took_ns)
+        heard, began_ns, edited = write_edit(lab, instance)
+        instance.host.reload()
+        _add(lab, EDIT, instance.wait_for_word(edited, heard) - began_ns)
+        _storm(lab, instance, count // 2)
         _add(lab, STOP, _stop(instance))
+
+
+def _storm(lab: Lab, instance: Instance, count: int) -> None:
+    instance.settle()
+    heard, before = len(instance.post.words), usage([instance.pid])
+    began_ns = instance.kill(*(program.name for program in instance.programs[:count]))
+    _add(lab, STORM, instance.wait_for_words(count, heard) - began_ns)
+    _add(lab, STORM_CPU, (usage([instance.pid]).cpu_ns - before.cpu_ns) // count)
 
 
 def _add(lab: Lab, measure_: Measure, nanoseconds: int) -> None:

@@ -115,7 +115,7 @@ class _Victims:
 
 
 def _edit(lab: Lab, subject: str, instance: Instance) -> None:
-    heard, began_ns, edited = _write_edit(lab, instance)
+    heard, began_ns, edited = write_edit(lab, instance)
     instance.host.reload()
     at_ns = instance.wait_for_word(edited, heard)
     lab.findings.add(RELOAD, subject, (at_ns - began_ns) / 1e6)
@@ -124,12 +124,12 @@ def _edit(lab: Lab, subject: str, instance: Instance) -> None:
 
 
 def _edit_only(lab: Lab, instance: Instance) -> None:
-    heard, began_ns, edited = _write_edit(lab, instance)
+    heard, began_ns, edited = write_edit(lab, instance)
     at_ns = instance.wait_for_word(edited, heard)
     lab.findings.add(NOTICED, OURS, (at_ns - began_ns) / 1e6)
 
 
-def _write_edit(lab: Lab, instance: Instance) -> tuple[int, int, str]:
+def write_edit(lab: Lab, instance: Instance) -> tuple[int, int, str]:
     """Change the last program's environment in its file.
 
     Returns how many words had been heard, when it was written, and its name.

@@ -13,10 +13,12 @@ import os
 import random
 import select
 import shutil
+import signal
 import sys
 import tempfile
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parent.parent
@@ -27,7 +29,6 @@ from cast import CAST, Role  # noqa: E402
 from deeds import Deeds, Diary  # noqa: E402
 from stage import Stage, now_ns  # noqa: E402
 from verdict import Figures, descriptors, judge, litter  # noqa: E402
-from waiting import until  # noqa: E402
 from witness import Violation, Witness  # noqa: E402
 
 from stratvisor.shim import kernel  # noqa: E402
@@ -35,6 +36,8 @@ from stratvisor.shim import kernel  # noqa: E402
 SECOND_NS = 1_000_000_000
 LOOK_NS = SECOND_NS // 20
 TAIL = 40
+PATIENCE_S = 90
+"""For anything to come to rest; a hang, not a pace."""
 
 
 class Chaos:
@@ -104,15 +107,13 @@ class Chaos:
         except Violation as violation:
             raise Violation(f"{violation}; it is: {self._stage.show(role.name)['why']}") from violation
 
-    def _until(self, condition: object, what: str) -> None:
-        def looked() -> object:
+    def _until(self, condition: Callable[[], object], what: str) -> None:
+        end_ns = now_ns() + PATIENCE_S * SECOND_NS
+        while not condition():
+            if now_ns() > end_ns:
+                raise Violation(f"{what}: not within {PATIENCE_S} s")
             self._look()
-            return condition()  # type: ignore[operator]
-
-        try:
-            until(looked, what)
-        except AssertionError as error:
-            raise Violation(str(error)) from error
+            _wait_until(now_ns() + LOOK_NS)
 
     def _stop_all(self) -> None:
         stage = self._stage
@@ -126,7 +127,7 @@ class Chaos:
         """The descriptors of this daemon are those of a fresh one; then all is shut down."""
         stage = self._stage
         old = descriptors(stage.daemon_pid)
-        stage.kill(15)
+        stage.kill(signal.SIGTERM)
         stage.up()
         fresh = descriptors(stage.daemon_pid)
         self._diary.note("descriptors", f"{old} after all, {fresh} of a fresh daemon")
@@ -135,7 +136,7 @@ class Chaos:
         stage.post("start/all")
         stage.post("shutdown?stop_strategies=1")
         assert stage.daemon is not None
-        stage.daemon.wait(60)
+        stage.daemon.wait(PATIENCE_S)
         self._until(lambda: not list(litter(stage)), "nothing is left")
 
     def _tell(self, figures: Figures) -> None:
@@ -175,6 +176,7 @@ def main() -> int:
     home = wanted.home or Path(tempfile.mkdtemp(prefix="chaos-"))
     home.mkdir(exist_ok=True)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and what was started is ended
     print(f"seed {seed}, home {home}", flush=True)
     chaos = Chaos(home.resolve(), seed, wanted.seconds)
     try:
@@ -187,8 +189,7 @@ def main() -> int:
         return 1
     finally:
         chaos.close()
-    if not os.environ.get("KEEP"):
-        shutil.rmtree(home)
+    shutil.rmtree(home)
     return 0
 
 

@@ -164,7 +164,12 @@ class Stage(Instance):
 
     def wall_s(self) -> float:
         """The time of day of this home, in seconds since the epoch."""
-        return CLOCK.now().wall.timestamp() + stepped.offset_ns(self.home / stepped.FILE) / 1e9
+        return CLOCK.now().wall.timestamp() + self.offset_ns / 1e9
+
+    @property
+    def offset_ns(self) -> int:
+        """How far its clock is ahead of the machine's."""
+        return stepped.offset_ns(self.home / stepped.FILE)
 
     # Who lives.
 

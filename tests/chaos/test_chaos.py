@@ -1,10 +1,13 @@
-"""A chaos run short enough for every day; `make chaos SECONDS=600` is a longer one."""
+"""A chaos run short enough for every day; `make chaos SECONDS=600` is a longer one. And its clock."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
+
+from stage import Stage
+from waiting import until
 
 SECONDS = 40
 SEED = 20261123
@@ -19,3 +22,21 @@ def test_nothing_is_the_worse_for_forty_seconds_of_chaos(tmp_path: Path) -> None
         [sys.executable, str(program), *arguments], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-10_000:] + done.stderr[-10_000:]
+
+
+def test_a_step_of_the_clock_opens_and_closes_windows_at_once(home: Path) -> None:
+    stage = Stage(home, seed=1)
+    for path in (home / "conf.d").iterdir():
+        if path.stem != "minute_one":
+            path.unlink()
+    stage.begin()
+    until(stage.answers, "the daemon serves")
+    try:
+        up = {"starting", "running"}
+        for second, states in ((30, up), (90, {"scheduled"}), (30, up)):
+            back_s = (stage.wall_s() - second) % 120  # back, so that no timer comes due by itself
+            stage.step_clock(stage.offset_ns - int(back_s * 1e9))
+            stage.until_state("minute_one", *states)
+        stage.post("stop/all?wait=20")
+    finally:
+        stage.close()

@@ -742,6 +742,9 @@ def test_a_file_that_goes_and_returns_keeps_its_holds_and_run_numbers(host: Inst
     until(lambda: host.ask("GET", "/python/status/ema")[0] == 404, "ema is forgotten")
     assert not alive(pid)
     host.again()
+    host.until_state("other", "running")
+    host.post("stop/other?wait=20")  # a change, so that this daemon keeps what the last one knew
+    host.again()
     for path in (host.home / "conf.d").glob("*.aside"):
         path.rename(path.with_suffix(".yaml"))
     host.post("reload")
