@@ -20,7 +20,7 @@ from stratvisor.ports import LaunchRefused
 from stratvisor.runner import local, survey
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.survey import Surveyor
-from stratvisor.shim import rundir
+from stratvisor.shim import kernel, rundir
 
 
 async def test_a_run_began_when_its_pid_json_says_so_whatever_the_clock_did_since(home: Path) -> None:
@@ -145,3 +145,25 @@ def test_a_run_directory_with_a_pid_json_is_not_taken_for_unborn(home: Path) -> 
     (directory / rundir.PID).unlink()
     folders.remove_unborn(key)
     assert list(directory.parent.iterdir()) == []
+
+
+async def test_the_end_of_a_strategy_that_init_reaped_is_known(home: Path) -> None:
+    """Killed with its shim under a later daemon than its first, it was gone before the next shim came."""
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 3")
+        zygote = runs.runner.zygote_pid
+        assert zygote is not None
+        os.kill(zygote, signal.SIGSTOP)  # so that the next shim is late
+        os.kill(runs.runner.shims()["ema"], signal.SIGKILL)
+        await until_async(lambda: "ema" not in runs.runner.shims(), "the runner knows that the shim is dead")
+        pidfd = os.pidfd_open(run.pid)
+        os.kill(run.pid, signal.SIGTERM)
+        os.waitpid(run.pid, 0)  # noqa: ASYNC222  as init would: the runner is told nothing
+        told = kernel.pidfd_exit_status(pidfd)
+        os.close(pidfd)
+        os.kill(zygote, signal.SIGCONT)
+        end = (await runs.end()).exit
+        if told is None:
+            pytest.skip("this kernel tells nobody but the parent")
+        assert (end.signal, end.unknown, end.cause) == (signal.SIGTERM, False, None)

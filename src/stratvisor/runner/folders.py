@@ -163,8 +163,8 @@ class Folders:
         """
         return rundir.read(self.path(key, rundir.PID))
 
-    def found(self, key: Key) -> tuple[Found, rundir.Identity]:
-        """A run whose pid.json stands, and its shim.
+    def found(self, key: Key) -> tuple[Found, rundir.Identity, rundir.Identity]:
+        """A run whose pid.json stands, its shim and its strategy.
 
         Raises:
             Unreadable: its files do not tell.
@@ -181,11 +181,11 @@ class Folders:
                 fingerprint=spec["fingerprint"],
                 told=want_from_json(want),
             )
-            shim = rundir.Identity(*who["shim"])
+            shim, strategy = rundir.Identity(*who["shim"]), rundir.Identity(*who["strategy"])
             log = os.path.relpath(who["log"], self.home)
         except (KeyError, ValueError, TypeError) as error:
             raise rundir.Unreadable(f"{self.path(key)}: {type(error).__name__}: {error}") from error
-        return Found(key.strategy, run, ready=self.is_ready(key), log=log), shim
+        return Found(key.strategy, run, ready=self.is_ready(key), log=log), shim, strategy
 
     def end(self, key: Key) -> Finished | None:
         """How a run ended, as its exit.json has it; None: there is none.

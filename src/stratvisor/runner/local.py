@@ -27,7 +27,7 @@ from stratvisor.runner import orphans, secrets, strays
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.survey import Surveyor
 from stratvisor.runner.zygote import Zygote
-from stratvisor.shim import rundir
+from stratvisor.shim import kernel, rundir
 from stratvisor.spec import Logs, Stop
 from stratvisor.state import Because, StopOrder, Want
 
@@ -55,12 +55,15 @@ class Handle:
     """A pidfd."""
     spare: int
     """A read end of the output FIFO: what is in it outlives shim and strategy together."""
+    strategy: int
+    """A pidfd on its main process: tells how it ended also where neither shim nor daemon reaped it."""
     ended: Callable[[Finished], None] | None = None
 
     def close(self) -> None:
         """Let go."""
         os.close(self.shim)
         os.close(self.spare)
+        os.close(self.strategy)
 
 
 class LocalRunner:
@@ -172,13 +175,14 @@ class LocalRunner:
             OSError: no descriptor for it.
             Unreadable: its files do not tell.
         """
-        found, shim = self._folders.found(key)
-        spare = os.open(self._folders.path(key, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            self._handles[key] = Handle(shim.pid, _pidfd(shim), spare)
-        except OSError:
-            os.close(spare)
-            raise
+        found, shim, strategy = self._folders.found(key)
+        with contextlib.ExitStack() as stack:
+            spare = os.open(self._folders.path(key, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            stack.callback(os.close, spare)
+            shim_fd = _pidfd(shim)
+            stack.callback(os.close, shim_fd)
+            self._handles[key] = Handle(shim.pid, shim_fd, spare, _pidfd(strategy))
+            stack.pop_all()
         return found
 
     def resume(self, key: Key, status: int | None = None) -> Found:
@@ -239,15 +243,15 @@ class LocalRunner:
             arguments = (loop, key, handle)
             threading.Thread(target=self._replace_shim, args=arguments, name="resume", daemon=True).start()
             return
-        handle.close()
         if finished.exit.unknown:
-            finished = self._as_reaped(key, finished)
+            finished = self._as_reaped(key, handle, finished)
+        handle.close()
         if handle.ended is not None:
             handle.ended(finished)
 
-    def _as_reaped(self, key: Key, finished: Finished) -> Finished:
-        """An end that no shim saw, where this process did: it reaps what dead shims leave."""
-        status = self._status_of(key)
+    def _as_reaped(self, key: Key, handle: Handle, finished: Finished) -> Finished:
+        """An end that no shim saw, where this process did."""
+        status = self._status_of(key, handle)
         if status is None:
             return finished
         code = os.waitstatus_to_exitcode(status)
@@ -261,7 +265,7 @@ class LocalRunner:
         try:
             while not self._closing.is_set():
                 try:
-                    self.resume(key, self._status_of(key))
+                    self.resume(key, self._status_of(key, lost))
                 except (OSError, LaunchRefused, rundir.Unreadable) as error:
                     if strays.living(self._folders, key):
                         log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
@@ -270,6 +274,9 @@ class LocalRunner:
                     finished = self._folders.lose(key, f"its shim died and was not replaced: {error}")
                     _on_loop(loop, lost.ended, finished)
                 else:
+                    # It may have ended and been reaped before the new handle was made; the old one can tell.
+                    new = self._handles[key]
+                    new.strategy, lost.strategy = lost.strategy, new.strategy
                     _on_loop(loop, self._watch_again, key, lost.ended)
                 return
         finally:
@@ -279,12 +286,16 @@ class LocalRunner:
         if not self._closing.is_set():
             self.watch(*key, ended)
 
-    def _status_of(self, key: Key) -> int | None:
-        try:
+    def _status_of(self, key: Key, handle: Handle) -> int | None:
+        """How the strategy ended: what this process reaped, or what the kernel says of others' children.
+
+        After a restart of the daemon an orphan of a dead shim is a child of init's, not of ours.
+        """
+        with contextlib.suppress(rundir.Unreadable):
             who = self._folders.who(key)
-        except rundir.Unreadable:
-            return None
-        return None if who is None else self._reaped.pop(who["strategy"][0], None)
+            if who is not None and who["strategy"][0] in self._reaped:
+                return self._reaped.pop(who["strategy"][0])
+        return kernel.pidfd_exit_status(handle.strategy)
 
     def reap(self) -> None:
         """Take leave of dead orphans, and remember how they ended; for SIGCHLD."""
