@@ -37,6 +37,7 @@ def measure(lab: Lab, count: int) -> None:
     """Once: start, rest, ask, stop."""
     with lab.excusing(OURS, f"{count} strategies"), lab.instances(OURS) as made:
         instance = made[OURS]
+        instance.patience_s = max(PATIENCE_S, count / 8)
         instance.start(lab.sleepers(instance, count))
         instance.settle()
         times = [word.at_ns for word in instance.post.words]
@@ -85,9 +86,9 @@ def _stop(instance: Instance) -> int:
     pids = list(instance.post.pids().values())
     began_ns = time.monotonic_ns()
     subprocess.run(command(instance.home, "shutdown", "--stop-strategies"), check=True, capture_output=True)
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + instance.patience_s
     while any(map(lives, pids)) or lives(instance.pid):
         if time.monotonic() > deadline:
-            raise TooLate(f"{len(pids)} programs to stop: not within {PATIENCE_S:g} s")
+            raise TooLate(f"{len(pids)} programs to stop: not within {instance.patience_s:g} s")
         time.sleep(0.01)
     return time.monotonic_ns() - began_ns

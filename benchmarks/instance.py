@@ -33,6 +33,7 @@ class Instance:
         self.post = Post(folder / "post")
         self.programs: Sequence[Program] = ()
         self.began_ns = 0
+        self.patience_s = PATIENCE_S
         self.home = folder / "h"
         self.home.mkdir()
         self.host = make_host(self.home)
@@ -83,7 +84,7 @@ class Instance:
             self._refuse_dead()
             return len({word.name for word in self.post.words[after:]}) >= count
 
-        self.post.wait(enough, PATIENCE_S, f"{count} programs to speak")
+        self.post.wait(enough, self.patience_s, f"{count} programs to speak")
         return max(word.at_ns for word in self.post.words[after:])
 
     def settle(self) -> int:
@@ -94,7 +95,7 @@ class Instance:
             NotAnswering: the daemon is no more.
         """
         self.wait_for_words(len(self.programs))
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + self.patience_s
         answered_ns = 0
         while time.monotonic() < deadline:
             with suppress(NotAnswering):
@@ -103,7 +104,7 @@ class Instance:
                 if self.host.running(answer) >= len(self.programs):
                     return answered_ns
             time.sleep(0.02)
-        raise TooLate(f"{len(self.programs)} programs to be called running: not within {PATIENCE_S:g} s")
+        raise TooLate(f"{len(self.programs)} programs to be called running: not within {self.patience_s:g} s")
 
     def helpers(self) -> list[int]:
         """The daemon and all that it runs beside the programs and their children."""
@@ -135,7 +136,7 @@ class Instance:
             self._refuse_dead()
             return [word.at_ns for word in self.post.words[after:] if word.name == name]
 
-        self.post.wait(lambda: bool(times()), PATIENCE_S, f"{name} to speak")
+        self.post.wait(lambda: bool(times()), self.patience_s, f"{name} to speak")
         return times()[0]
 
     def _refuse_dead(self) -> None:

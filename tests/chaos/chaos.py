@@ -52,7 +52,8 @@ class Chaos:
 
     def run(self) -> Figures:
         """From the first start to the last thing cleared away. Raises Violation where a promise is broken."""
-        self._stage.up()
+        self._deeds.begin_daemon()
+        self._until(self._deeds.daemon_serves, "the daemon serves")
         self._expect_no_problem()
         self._act()
         self._come_to_rest()

@@ -133,7 +133,7 @@ class Deeds:
         (self._stage.home / "conf.d").mkdir(exist_ok=True)
         self._stage.write_all()
         if not self._stage.has_daemon:
-            self._begin_daemon()
+            self.begin_daemon()
         self._stage.step_clock(0)
 
     def _in(self, most_s: float, undo: Callable[[], None]) -> None:
@@ -165,7 +165,8 @@ class Deeds:
         elif now_ns() - self._starting_ns > STARTING_S * SECOND_NS:
             raise Violation(f"the daemon does not answer within {STARTING_S} s")
 
-    def _begin_daemon(self) -> None:
+    def begin_daemon(self) -> None:
+        """Where none lives; it is not waited for."""
         if self._stage.has_daemon:
             return
         self._note_exposed()
@@ -187,7 +188,7 @@ class Deeds:
         self._starting_ns = None
         self._ending = self._stage.served = False
         self._note_exposed()
-        self._in(2.5, self._begin_daemon)
+        self._in(2.5, self.begin_daemon)
 
     def kill_daemon(self) -> None:
         """At any time, but seldom while it starts: on a busy machine it would never get farther."""

@@ -15,11 +15,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import stepped
 from cast import CAST, Role
 from hosted import Instance
+from waiting import until
 
 from stratvisor.clock import SystemClock
 from stratvisor.shim import rundir, tree
@@ -108,6 +109,12 @@ class Stage(Instance):
                 stdout=errors,
                 stderr=errors,
             )
+
+    def up(self) -> Self:
+        """Start it, and wait until it serves."""
+        self.begin()
+        until(self.answers, "the daemon serves")
+        return self
 
     @property
     def has_daemon(self) -> bool:

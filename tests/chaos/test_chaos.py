@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 from stage import Stage
-from waiting import until
 
 SECONDS = 40
 SEED = 20261123
@@ -29,8 +28,7 @@ def test_a_step_of_the_clock_opens_and_closes_windows_at_once(home: Path) -> Non
     for path in (home / "conf.d").iterdir():
         if path.stem != "minute_one":
             path.unlink()
-    stage.begin()
-    until(stage.answers, "the daemon serves")
+    stage.up()
     try:
         up = {"starting", "running"}
         for second, states in ((30, up), (90, {"scheduled"}), (30, up)):
