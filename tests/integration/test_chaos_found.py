@@ -119,16 +119,20 @@ def test_a_shim_whose_directory_is_taken_away_as_pid_json_stands_begins_nothing(
 
         folders.furnish(key, Runs.order(wicked("steady")))
         heard, said = os.pipe()
-        arguments = [json.dumps({"dir": folders.path(key)}), *map(str, (locks[0], said, locks[1]))]
+        given, giving = os.pipe()
+        os.write(giving, b"null")  # no secrets
+        os.close(giving)
+        arguments = [json.dumps({"dir": folders.path(key)}), *map(str, (locks[0], said, given, locks[1]))]
         source = str(Path(rundir.__file__).parents[2])
         shim = subprocess.run(
             [sys.executable, "-I", "-S", "-c", LATE_SHIM, source, *arguments],
-            pass_fds=(said, *locks),
+            pass_fds=(said, given, *locks),
             stderr=subprocess.PIPE,
             timeout=30,
             check=False,
         )
         os.close(said)
+        os.close(given)
         assert os.read(heard, 16) == b""
         os.close(heard)
     assert shim.returncode == 70
