@@ -364,7 +364,7 @@ class Problem:
 
 @lru_cache(maxsize=16_384)
 def _digest_of(*parts: Process | Restart | Start | Limits) -> str:
-    """Of what was said: a key that a later stratvisor adds leaves the digests of those who don't use it alone.
+    """Of what was said: a key that a later version adds leaves the digests of who does not use it alone.
 
     Asked for with every decision and every status, of values that hardly ever change.
     """
