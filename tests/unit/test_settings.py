@@ -46,6 +46,10 @@ EFFECTS = {
     "http.host": ('http.host = "::1"', replace(DEFAULTS, http=Http(host="::1"))),
     "http.port": ("[http]\nport = 0", replace(DEFAULTS, http=Http(port=0))),
     "http.base_path": ('http.base_path = "/a/b-c"', replace(DEFAULTS, http=Http(base_path="/a/b-c"))),
+    "http.public_urls": (
+        'http.public_urls = ["https://bots.example.com"]',
+        replace(DEFAULTS, http=Http(public_urls=("https://bots.example.com",))),
+    ),
     "logging.level": ('logging.level = "debug"', replace(DEFAULTS, logging=Logging(LogLevel.DEBUG))),
 }
 
@@ -58,7 +62,8 @@ def test_every_key_has_its_effect_and_no_other(key: str) -> None:
 
 def test_no_key_is_left_out_above() -> None:
     groups = {"http", "logging", "defaults"}
-    assert {row.key for row in schema.rows("settings")} == EFFECTS.keys() | groups
+    tls = {"http.tls_cert", "http.tls_key"}  # in test_certificate: they need files
+    assert {row.key for row in schema.rows("settings")} == EFFECTS.keys() | groups | tls
 
 
 def test_the_defaults_are_kept_for_the_strategies() -> None:
@@ -68,7 +73,12 @@ def test_the_defaults_are_kept_for_the_strategies() -> None:
     assert DEFAULTS.defaults is None
 
 
-HOST = 'must be a loopback address such as 127.0.0.1, not "{}": only loopback for now; put a proxy with TLS in front'
+HOST = 'must be an IP address of this machine such as 127.0.0.1, not "{}"'
+OUTSIDE = (
+    "{} can be reached from outside, where tokens must not travel in the clear: add 'tls_cert' and 'tls_key', or "
+    "write 127.0.0.1 and put a proxy with TLS in front"
+)
+URL = 'must be http(s)://NAME or http(s)://NAME:PORT, not "{}"'
 PATH = 'must be a path that begins with / and does not end with it, not "{}"'
 
 
@@ -83,7 +93,13 @@ PATH = 'must be a path that begins with / and does not end with it, not "{}"'
         ("[http]\nport = 65536", ["stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not 65536"]),
         ("[http]\nport = 1.0", ["stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not 1.0"]),
         ("[http]\nport = true", ["stratvisor.toml:2:1: http.port: must be a whole number, 0 to 65535, not true"]),
-        ('[http]\nhost = "0.0.0.0"', [f"stratvisor.toml:2:1: http.host: {HOST.format('0.0.0.0')}"]),  # noqa: S104  refused
+        ('[http]\nhost = "0.0.0.0"', [f"stratvisor.toml:2:1: http.host: {OUTSIDE.format('0.0.0.0')}"]),  # noqa: S104  refused
+        ('[http]\nhost = "192.0.2.7"', [f"stratvisor.toml:2:1: http.host: {OUTSIDE.format('192.0.2.7')}"]),
+        ('[http]\ntls_cert = "c.pem"', ["stratvisor.toml:2:1: http.tls_cert: does nothing without 'tls_key'; add it"]),
+        ('[http]\ntls_key = "k.pem"', ["stratvisor.toml:2:1: http.tls_key: does nothing without 'tls_cert'; add it"]),
+        ('[http]\ntls_cert = "no.pem"\ntls_key = "k.pem"', ["stratvisor.toml:2:1: http.tls_cert: cannot be read: No such file or directory"]),
+        ('[http]\npublic_urls = ["https://x.example/python"]', [f"stratvisor.toml:2:1: http.public_urls[0]: {URL.format('https://x.example/python')}"]),
+        ('[http]\npublic_urls = ["https://a", "https://a"]', ["stratvisor.toml:2:1: http.public_urls[1]: given twice; keep one"]),
         ('[http]\nhost = "example.org"', [f"stratvisor.toml:2:1: http.host: {HOST.format('example.org')}"]),
         ('[http]\nbase_path = "/"', [f"stratvisor.toml:2:1: http.base_path: {PATH.format('/')}"]),
         ('[http]\nbase_path = "python"', [f"stratvisor.toml:2:1: http.base_path: {PATH.format('python')}"]),
