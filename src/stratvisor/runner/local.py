@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused, Survey
-from stratvisor.runner import orphans, secrets, strays
+from stratvisor.runner import kinship, orphans, secrets, strays
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.survey import Surveyor
 from stratvisor.runner.zygote import Zygote
@@ -318,6 +318,11 @@ class LocalRunner:
     def shims(self) -> dict[str, int]:
         """The pids of the live shims by strategy: the roots of the process trees."""
         return {key.strategy: handle.pid for key, handle in list(self._handles.items())}
+
+    def strategy_of(self, pid: int) -> str | None:
+        """The strategy that a living process belongs to; None: it belongs to none."""
+        roots = {pid: strategy for strategy, pid in self.shims().items()}
+        return kinship.strategy_of(pid, roots, os.getpid(), str(self._folders.home))
 
     def is_ready(self, strategy: str, number: int) -> bool:
         """Whether the run has said READY=1."""
