@@ -96,7 +96,6 @@ class Audit:
         except OSError as error:
             self._lost += len(batch)
             log.error(_NOT_WRITTEN, self._path, error, self._lost)  # noqa: TRY400  it is about a disk
-
             return
         try:
             _keep_head(self._head_path, self._head)
@@ -125,9 +124,13 @@ class Audit:
             self._path.parent.mkdir(mode=0o750, exist_ok=True)
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             descriptor = os.open(self._path, flags, 0o600)
-            os.fchmod(descriptor, 0o600)
+            try:
+                os.fchmod(descriptor, 0o600)
+                self._go_on(descriptor)
+            except OSError:
+                os.close(descriptor)
+                raise
             self._descriptor = descriptor
-            self._go_on(descriptor)
         return self._descriptor
 
     def _go_on(self, descriptor: int) -> None:

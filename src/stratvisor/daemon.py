@@ -13,13 +13,13 @@ import logging
 import logging.handlers
 import os
 import resource
-import secrets
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from stratvisor import reloading, schema
+from stratvisor.audit import Audit
 from stratvisor.clock import SystemClock, boot_id
 from stratvisor.history import History
 from stratvisor.host import LocalHost
@@ -144,6 +144,8 @@ class Daemon:
         self._newsroom = Newsroom(self._loaded.news_id)
         self._history = History(home / "run" / "history.db")
         stack.push_async_callback(self._history.close)
+        self._audit = Audit(home)
+        stack.push_async_callback(self._audit.close)
         self._runner = LocalRunner(home, clock)
         self._runner.start()
         stack.callback(self._runner.close)
@@ -175,6 +177,7 @@ class Daemon:
             reloader=self._reloader,
             newsroom=self._newsroom,
             history=self._history,
+            strategy_of=self._runner.strategy_of,
         )
         self._meter = Meter(self._supervisor, self._runner.shims, clock)
         loop.add_signal_handler(signal.SIGCHLD, self._runner.reap)
@@ -224,23 +227,11 @@ class Daemon:
     async def _listen(self) -> Server:
         """The web server, on its socket and its port."""
         # Imported only now: strategies are up by the time that aiohttp has been read.
-        from stratvisor.http import apitoken, app, doors, login, server  # noqa: PLC0415
+        from stratvisor.http import opening  # noqa: PLC0415
 
-        http = self._reloader.settings.http
-        address = (http.host, http.port) if http.port else None
-        try:
-            token = await asyncio.to_thread(apitoken.api_token, self._home / "keys")
-        except apitoken.KeyProblem as problem:
-            log.error("%s; until then the Unix socket is the only door", problem)  # noqa: TRY400
-            token, address = secrets.token_urlsafe(), None
-        door = doors.Doors(token, self._clock)
-        path = self._home / "run" / "stratvisor.sock"
-        listening = await server.serve(app.build(self._host, door, http.base_path), path, address)
-        log.info("socket %s", path)
-        if listening.port is not None:
-            link = login.login_link(door, http.host, listening.port, http.base_path)
-            log.info("page   %s (a login link, good once)", link)
-        return listening
+        return await opening.open_doors(
+            self._home, self._reloader.settings.http, self._host, self._clock, self._audit
+        )
 
     def _told_to_end(self) -> None:
         """By a signal, which leaves strategies alone; by a second one, whatever it is waiting for."""

@@ -18,7 +18,7 @@ from stratvisor.state import Launching, Stopping, Up
 from stratvisor.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime
 
     from stratvisor.history import History
@@ -44,6 +44,7 @@ class LocalHost:
         reloader: Reloader,
         newsroom: Newsroom,
         history: History,
+        strategy_of: Callable[[int], str | None],
     ) -> None:
         self.stop_strategies = False
         """What the last word about the daemon's end said of its strategies."""
@@ -54,6 +55,7 @@ class LocalHost:
         self._reloader = reloader
         self._newsroom = newsroom
         self._history = history
+        self._strategy_of = strategy_of
         self._began = clock.now().wall
 
     def status(self) -> Json:
@@ -191,6 +193,10 @@ class LocalHost:
         entry = self._supervisor.entries.get(strategy)
         zone = ZoneInfo(entry.spec.timezone if entry else self._reloader.settings.timezone)
         return [view.run_json(run, zone) for run in found]
+
+    def strategy_of(self, pid: int) -> str | None:
+        """See `ports.Host`."""
+        return self._strategy_of(pid)
 
     def log_files(self, strategy: str) -> Sequence[Path]:
         """See `ports.Host`. Logs outlive a strategy too."""

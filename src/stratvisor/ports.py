@@ -240,6 +240,10 @@ class Host(Protocol):
         """The newest runs first, from the history; each with `run began ended ...`."""
         ...
 
+    def strategy_of(self, pid: int) -> str | None:
+        """The strategy that a living process of this machine belongs to; None: it belongs to none."""
+        ...
+
     def log_files(self, strategy: str) -> Sequence[Path]:
         """The log files of this strategy alone, in order of their runs and parts.
 

@@ -38,6 +38,8 @@ VERBS = (
     "logs",
     "secret",
     "token",
+    "open",
+    "audit",
     "completion",
 )
 

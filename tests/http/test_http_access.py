@@ -64,7 +64,7 @@ async def test_orders_by_the_socket_carry_the_uid(client: aiohttp.ClientSession,
 
 async def test_a_connection_that_is_gone_is_not_taken_for_the_socket(host: FakeHost, here: Served) -> None:
     """Hanging up at once, over TCP, must not open the door that asks for nothing."""
-    app = build(host, here.doors)
+    app = build(host, here.doors, here.front.audit, here.clock)
     request = make_mocked_request("POST", STOP, app=app)
     match = await app.router.resolve(request)
     match.add_app(app)
@@ -194,7 +194,8 @@ async def test_the_refusal_of_a_host_names_all_that_are_served(
         detail = (await answer.json())["detail"]
     assert detail == (
         f"this answers to localhost:{here.port}, 127.0.0.1:{here.port} and [::1]:{here.port}, "
-        "not to vps.example; a proxy must send one of these as Host"
+        "not to vps.example; a proxy must send one of these as Host, or its own name stand in "
+        "[http] public_urls"
     )
 
 
@@ -244,7 +245,7 @@ async def test_a_login_link_opens_a_session(here: Served, host: FakeHost) -> Non
             assert answer.status == 200
         async with client.post(STOP, data={"csrf": csrf}) as answer:
             assert answer.status == 202
-    assert host.orders[0][1].by == "page"
+    assert host.orders[0][1].by == "a login link of the tests"
 
 
 async def test_the_cookie_is_out_of_reach(here: Served, stranger: aiohttp.ClientSession) -> None:

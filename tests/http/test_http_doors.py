@@ -10,12 +10,18 @@ import pytest
 from serving import TOKEN, FakeClock
 
 from stratvisor.http import doors
-from stratvisor.http.apitoken import KeyProblem, api_token
+from stratvisor.http.apitoken import api_token
 from stratvisor.http.doors import Doors
-from stratvisor.http.login import login_link
+from stratvisor.http.keyfile import KeyProblem
+from stratvisor.http.keyring import Keyring
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def a_door(clock: FakeClock | None = None) -> Doors:
+    clock = clock or FakeClock()
+    return Doors(Keyring(TOKEN, None, clock), clock)
 
 
 def mode(path: Path) -> int:
@@ -23,47 +29,38 @@ def mode(path: Path) -> int:
 
 
 def test_secrets_never_repeat_and_are_long() -> None:
-    one = Doors(TOKEN, FakeClock())
+    one = a_door()
     codes = {one.mint_code() for _ in range(50)}
     assert len(codes) == 50
     assert min(map(len, codes)) >= 32
 
 
 def test_codes_and_sessions_are_bounded() -> None:
-    one = Doors(TOKEN, FakeClock())
+    one = a_door()
     first_code = one.mint_code()
     codes = [one.mint_code() for _ in range(doors.MOST)]
     assert one.log_in(first_code) is None
-    cookies = [one.log_in(TOKEN) for _ in range(doors.MOST + 1)]
-    assert cookies[0] is not None
-    assert one.session(cookies[0]) is None
+    opened = [one.log_in(TOKEN) for _ in range(doors.MOST + 1)]
+    assert opened[0] is not None
+    cookie, session = opened[0]
+    assert one.session(cookie) is None
+    assert session.over.is_set()
     assert one.log_in(codes[-1]) is not None
 
 
 def test_no_secret_is_kept_as_it_is() -> None:
-    one = Doors(TOKEN, FakeClock())
-    code, cookie = one.mint_code(), one.log_in(TOKEN)
-    kept = repr(vars(one))
+    one = a_door()
+    code, opened = one.mint_code(), one.log_in(TOKEN)
+    kept = repr(vars(one)) + repr(vars(one.keyring))
     assert TOKEN not in kept
     assert code not in kept
-    assert cookie is not None
-    assert cookie not in kept
+    assert opened is not None
+    assert opened[0] not in kept
 
 
 @pytest.mark.parametrize("text", ["", "\ud800", "x" * 100_000, TOKEN + "\n"])
 def test_strange_tokens_are_wrong_tokens(text: str) -> None:
-    assert not Doors(TOKEN, FakeClock()).is_token(text)
-
-
-@pytest.mark.parametrize(
-    ("host", "base", "begins"),
-    [
-        ("127.0.0.1", "/python", "http://127.0.0.1:9770/python/login?code="),
-        ("::1", "/", "http://[::1]:9770/login?code="),
-    ],
-)
-def test_the_login_link(host: str, base: str, begins: str) -> None:
-    assert login_link(Doors(TOKEN, FakeClock()), host, 9770, base).startswith(begins)
+    assert a_door().keyring.find(text) is None
 
 
 def test_the_token_is_made_once_with_its_rights(tmp_path: Path) -> None:

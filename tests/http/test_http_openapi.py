@@ -6,10 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from serving import TOKEN, FakeClock
+from serving import application
 
-from stratvisor.http.app import build
-from stratvisor.http.doors import Doors
 from stratvisor.http.front import FRONT
 from stratvisor.http.openapi import describe
 
@@ -25,7 +23,7 @@ def described(app: web.Application) -> dict[str, Any]:
 
 @pytest.mark.parametrize("base", ["/python", "/", "/deep/er/"])
 async def test_router_and_description_agree(host: FakeHost, base: str) -> None:
-    app = build(host, Doors(TOKEN, FakeClock()), base)
+    app = application(host, base)
     served = {(route.method, route.resource.canonical) for route in app.router.routes() if route.resource}
     paths = described(app)["paths"]
     told = {(method.upper(), path) for path, methods in paths.items() for method in methods}
@@ -43,7 +41,7 @@ async def test_it_is_served(client: aiohttp.ClientSession) -> None:
 
 
 async def test_every_reference_leads_somewhere(host: FakeHost) -> None:
-    document = described(build(host, Doors(TOKEN, FakeClock())))
+    document = described(application(host))
     schemas = document["components"]["schemas"]
     referred = set(re.findall(r"#/components/schemas/(\w+)", repr(document)))
     assert referred == set(schemas)
@@ -56,13 +54,13 @@ async def test_every_reference_leads_somewhere(host: FakeHost) -> None:
 
 
 async def test_what_is_told_of_a_strategy_is_what_is_sent(host: FakeHost) -> None:
-    schemas = described(build(host, Doors(TOKEN, FakeClock())))["components"]["schemas"]
+    schemas = described(application(host))["components"]["schemas"]
     assert set(schemas["Strategy"]["properties"]) == set(host.strategy("ema"))
     assert set(schemas["Status"]["properties"]) == set(host.status())
     assert set(schemas["Plan"]["properties"]) == set(await host.plan())
 
 
 async def test_only_the_login_and_the_probe_are_open(host: FakeHost) -> None:
-    paths = described(build(host, Doors(TOKEN, FakeClock())))["paths"]
+    paths = described(application(host))["paths"]
     is_open = {path for path, methods in paths.items() for one in methods.values() if not one["security"]}
     assert is_open == {"/healthz", "/python/login", "/python/static/{name}"}

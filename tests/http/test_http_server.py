@@ -10,25 +10,18 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from serving import TOKEN, FakeClock, served
+from serving import application, served
 from waiting import until_async
 
 from stratvisor.http import server
-from stratvisor.http.app import build
-from stratvisor.http.doors import Doors
 from stratvisor.http.server import serve
 from stratvisor.http.unixsocket import UnixSocket
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiohttp import web
     from fake_host import FakeHost
     from serving import Served
-
-
-def app(host: FakeHost) -> web.Application:
-    return build(host, Doors(TOKEN, FakeClock()))
 
 
 async def answers(path: Path) -> bool:
@@ -70,7 +63,7 @@ async def test_a_stale_socket_is_replaced(host: FakeHost, tmp_path: Path) -> Non
     stale.bind(str(path))
     stale.close()
     (tmp_path / ".stratvisor.sock.new").write_text("left by a daemon that was killed")
-    running = await serve(app(host), path, None)
+    running = await serve(application(host), path, None)
     assert await answers(path)
     assert [entry.name for entry in tmp_path.glob("*.sock*")] == ["stratvisor.sock"]
     await running.close()
@@ -79,8 +72,8 @@ async def test_a_stale_socket_is_replaced(host: FakeHost, tmp_path: Path) -> Non
 
 async def test_a_socket_that_took_our_place_stays(host: FakeHost, tmp_path: Path) -> None:
     path = tmp_path / "stratvisor.sock"
-    first = await serve(app(host), path, None)
-    second = await serve(app(host), path, None)
+    first = await serve(application(host), path, None)
+    second = await serve(application(host), path, None)
     await first.close()
     assert await answers(path)
     await second.close()
@@ -90,7 +83,7 @@ async def test_a_socket_that_took_our_place_stays(host: FakeHost, tmp_path: Path
 async def test_a_path_of_any_length(host: FakeHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = tmp_path / ("d" * 100) / ("e" * 100)
     deep.mkdir(parents=True)
-    running = await serve(app(host), deep / "stratvisor.sock", None)
+    running = await serve(application(host), deep / "stratvisor.sock", None)
     monkeypatch.chdir(deep)
     assert stat.S_IMODE((deep / "stratvisor.sock").stat().st_mode) == 0o600
     connector = aiohttp.UnixConnector("stratvisor.sock")
@@ -111,7 +104,7 @@ async def test_nothing_is_left_open(host: FakeHost, tmp_path: Path) -> None:
 
 
 async def test_without_an_address_there_is_no_tcp(host: FakeHost, tmp_path: Path) -> None:
-    running = await serve(app(host), tmp_path / "s.sock", None)
+    running = await serve(application(host), tmp_path / "s.sock", None)
     assert running.port is None
     await running.close()
 
@@ -122,7 +115,7 @@ async def test_a_busy_port_is_a_warning_and_tried_again(
     monkeypatch.setattr(server, "RETRY_S", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        running = await serve(app(host), tmp_path / "s.sock", ("127.0.0.1", port))
+        running = await serve(application(host), tmp_path / "s.sock", ("127.0.0.1", port))
         assert running.port is None
         assert await answers(tmp_path / "s.sock")
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
@@ -136,7 +129,7 @@ async def test_a_busy_port_is_a_warning_and_tried_again(
 
 async def test_a_busy_port_does_not_keep_the_server_from_closing(host: FakeHost, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        running = await serve(app(host), tmp_path / "s.sock", taken.getsockname())
+        running = await serve(application(host), tmp_path / "s.sock", taken.getsockname())
         await running.close()
     assert running.port is None
 
@@ -144,7 +137,7 @@ async def test_a_busy_port_does_not_keep_the_server_from_closing(host: FakeHost,
 @pytest.mark.parametrize("name", ["0.0.0.0", "::", "192.168.1.10", "example.com", ""])  # noqa: S104  refused
 async def test_only_loopback_is_listened_on(host: FakeHost, tmp_path: Path, name: str) -> None:
     with pytest.raises(ValueError, match="cannot listen on"):
-        await serve(app(host), tmp_path / "s.sock", (name, 0))
+        await serve(application(host), tmp_path / "s.sock", (name, 0))
     assert not (tmp_path / "s.sock").exists()
 
 
@@ -169,5 +162,5 @@ def test_importing_the_package_costs_no_server() -> None:
     import subprocess
     import sys
 
-    code = "import sys, stratvisor.http.apitoken, stratvisor.http.doors; sys.exit('aiohttp' in sys.modules)"
+    code = "import sys, stratvisor.http.keyring, stratvisor.http.doors; sys.exit('aiohttp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0

@@ -93,6 +93,8 @@ class FakeHost:
         self.why_not_ready: str | None = None
         self.holds_still = False
         self.listeners = 0
+        self.family: dict[int, str] = {}
+        """Strategies by the pids of their processes."""
         self._told: list[News] = []
         self._changed = asyncio.Event()
         self._hung_up = 0
@@ -249,6 +251,9 @@ class FakeHost:
 
     async def runs(self, strategy: str, limit: int) -> list[Json]:
         return self.history.get(strategy, [])[:limit]
+
+    def strategy_of(self, pid: int) -> str | None:
+        return self.family.get(pid)
 
     def log_files(self, strategy: str) -> Sequence[Path]:
         paths = [Path(path) for path in lognames.of(self.folder, strategy)]

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from stratvisor.audit import Audit
 from stratvisor.http.app import build
 from stratvisor.http.doors import Doors
-from stratvisor.http.login import login_link
+from stratvisor.http.front import FRONT, Front
+from stratvisor.http.keyring import Keyring
+from stratvisor.http.limits import Limits
+from stratvisor.http.roles import Role
 from stratvisor.http.server import Server, serve
 from stratvisor.state import Now
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from aiohttp import web
+    from fake_host import FakeHost
+
+    from stratvisor.http.tls import Tls
     from stratvisor.ports import Host
 
 TOKEN = "a-token-for-the-tests-alone"
@@ -44,6 +52,8 @@ class Served:
     doors: Doors
     clock: FakeClock
     path: Path
+    front: Front
+    home: Path
 
     @property
     def port(self) -> int:
@@ -52,11 +62,18 @@ class Served:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        assert self.front.address is not None
+        return self.front.address
 
     @property
     def login_link(self) -> str:
-        return login_link(self.doors, "127.0.0.1", self.port, "/python")
+        link = self.front.login_link(Role.ADMIN, "a login link of the tests")
+        assert link is not None
+        return link
+
+    def token(self, role: Role, name: str = "") -> str:
+        """A token of this role."""
+        return self.doors.keyring.make(name or role.value, role)
 
     def over_socket(self) -> aiohttp.ClientSession:
         """A client of the Unix socket; any host name will do there."""
@@ -68,14 +85,33 @@ class Served:
         return aiohttp.ClientSession(self.url, headers=headers)
 
 
+def application(host: FakeHost, base_path: str = "/python") -> web.Application:
+    """All routes, behind the one token."""
+    clock = FakeClock()
+    doors = Doors(Keyring(TOKEN, None, clock), clock)
+    return build(host, doors, Audit(host.folder), clock, base_path=base_path)
+
+
 @asynccontextmanager
-async def served(host: Host, folder: Path) -> AsyncIterator[Served]:
+async def served(
+    host: Host,
+    folder: Path,
+    *,
+    address: tuple[str, int] = ("127.0.0.1", 0),
+    public_urls: tuple[str, ...] = (),
+    tls: Tls | None = None,
+    limits: Limits | None = None,
+) -> AsyncIterator[Served]:
     """Both doors of `host`, open; the socket stands in `folder`, the port is any free one."""
     clock = FakeClock()
-    doors = Doors(TOKEN, clock)
+    (folder / "keys").mkdir(exist_ok=True)
+    doors = Doors(Keyring(TOKEN, folder / "keys" / "tokens.json", clock), clock)
+    audit = Audit(folder)
+    app = build(host, doors, audit, clock, public_urls=public_urls)
     path = folder / "stratvisor.sock"
-    server = await serve(build(host, doors), path, ("127.0.0.1", 0))
+    server = await serve(app, path, address, tls, limits)
     try:
-        yield Served(server, doors, clock, path)
+        yield Served(server, doors, clock, path, app[FRONT], folder)
     finally:
         await server.close()
+        await audit.close()

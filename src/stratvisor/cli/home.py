@@ -15,6 +15,8 @@ SETTINGS = "stratvisor.toml"
 CONFIG = "conf.d"
 SOCKET = Path("run", "stratvisor.sock")
 TOKEN = Path("keys", "api.token")
+AUDIT = Path("log", "audit.jsonl")
+AUDIT_HEAD = Path("run", "audit.head")
 DEFAULT_BASE_PATH = "/python"
 
 

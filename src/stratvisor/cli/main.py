@@ -13,6 +13,7 @@ import sys
 
 from stratvisor import __version__
 from stratvisor.cli import (
+    audit,
     calendar,
     check,
     completion,
@@ -80,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
         logs,
         secret,
         token,
+        audit,
     ):
         group.add(verbs)
     completion.add(verbs, parser)

@@ -1,25 +1,23 @@
 """Who may do what: looked at before any handler runs.
 
-The Unix socket is guarded by its file's rights: who could open it may use it. The TCP door can be
-knocked at by every local user, by every web page in a local browser and by the strategies themselves.
-So there:
+The Unix socket is guarded by its file's rights: who could open it may use it, as an admin, but for the
+strategies themselves, which run as the same user. The TCP door can be knocked at by every local user, by
+every web page in a local browser and by the strategies too. So there:
 
-- The Host header must be a loopback name or address with our port. A foreign name that was made to
-  resolve to 127.0.0.1 (DNS rebinding) comes with its own.
+- The Host header must be a name of ours. A foreign name that was made to resolve to our address (DNS
+  rebinding) comes with its own.
 - An unsafe request whose Origin is not our own is refused, whatever it brings.
-- Everything but /healthz, the login and the page's own files needs the token or a session.
+- Everything but /healthz, the login and the page's own files needs a token or a session, before anything
+  is said of what there is; and then a role that may do it.
 - An unsafe request by session must also bring that session's CSRF token.
 """
 
 from __future__ import annotations
 
 import hmac
-import ipaddress
-import re
+import logging
 import socket
-import struct
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -27,25 +25,41 @@ from aiohttp import web
 from stratvisor.http.doors import Session
 from stratvisor.http.errors import RequestError
 from stratvisor.http.front import Front, front
-from stratvisor.http.route import CSRF_FIELD, CSRF_HEADER, Needs
+from stratvisor.http.keyring import Token
+from stratvisor.http.names import connection, local_port
+from stratvisor.http.roles import NEED_NOBODY, Needs, Role, may, roles_for
+from stratvisor.http.route import CSRF_FIELD, CSRF_HEADER
 
 if TYPE_CHECKING:
-    from aiohttp.typedefs import Handler
+    import asyncio
 
+    from aiohttp.typedefs import Handler
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FAILED_PAUSE_S = 0.1
-"""What every failed attempt costs; a token of 256 bits needs no more."""
+"""What every failed attempt costs at least."""
 
-_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?", re.IGNORECASE)
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request, as `hold.by` and the history show it."""
+    """Who makes a request."""
 
     by: str
+    """As `hold.by`, the history and the audit trail show it."""
+    where: str
+    """From which address, or as which process."""
+    role: Role | None
+    """None: nobody asked."""
     session: Session | None = None
+    token: Token | None = field(default=None, repr=False)
+
+    @property
+    def over(self) -> asyncio.Event | None:
+        """Set once the caller is to be let in no longer; None: that cannot come to pass."""
+        known = self.session or self.token
+        return None if known is None else known.over
 
 
 CALLER = web.RequestKey("caller", Caller)
@@ -54,7 +68,12 @@ CALLER = web.RequestKey("caller", Caller)
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let a request through to its handler, or raise what it lacks."""
-    request[CALLER] = await _admit(request)
+    who = await _admit(request)
+    request[CALLER] = who
+    needs = _needs(request)
+    if who.role is not None and not may(who.role, needs):
+        enough = " or ".join(roles_for(needs))
+        raise RequestError(403, f"the role {who.role} may not {needs.value}; it takes {enough}")
     return await handler(request)
 
 
@@ -63,57 +82,86 @@ def caller(request: web.Request) -> Caller:
     return request[CALLER]
 
 
-def session_of(request: web.Request) -> Session | None:
-    """The session that a page is made for, if it is made for one."""
-    known = request.get(CALLER)
-    return None if known is None else known.session
+def caller_if_known(request: web.Request) -> Caller | None:
+    """Who it is that a page is made for; None: nobody who showed who he is."""
+    found = request.get(CALLER)
+    return None if found is None or found.role is None else found
 
 
 def cookie_name(request: web.Request) -> str:
     """With the port in it: browsers send a cookie of one port of a host to all its others."""
-    return f"stratvisor-{_port(request)}"
+    return f"stratvisor-{local_port(request)}"
+
+
+def address_of(request: web.Request) -> str:
+    """Where a request comes from, on TCP."""
+    peer = None if request.transport is None else request.transport.get_extra_info("peername")
+    return str(peer[0]) if isinstance(peer, tuple) else "an address that is gone"
+
+
+async def wrong_secret(request: web.Request, detail: str) -> RequestError:
+    """The answer to a wrong token or code, once what it costs is paid; to be raised."""
+    here = front(request)
+    wait_s = here.throttle.failed(address_of(request))
+    await here.pause(FAILED_PAUSE_S)
+    if wait_s is None:
+        return _unknown(detail)
+    return RequestError(
+        429,
+        f"too many wrong tokens and codes; try again in {wait_s} s (a good one is never kept waiting)",
+        {"Retry-After": str(wait_s)},
+    )
+
+
+def _needs(request: web.Request) -> Needs:
+    """Of a path that does not exist: as much as to look, so that strangers learn nothing by trying."""
+    route = front(request).routes.get(request.match_info.route)
+    return Needs.LOGIN if route is None else route.role_needed
 
 
 async def _admit(request: web.Request) -> Caller:
     here = front(request)
-    peer = _socket(request)
+    peer = connection(request)
     if peer is not None and peer.family == socket.AF_UNIX:
-        return Caller(_peer_name(peer))
+        return Caller(*here.peers.admit(peer), Role.ADMIN)
     # A connection that is gone already passes for TCP: hanging up at once must not open the door.
-    route = here.routes.get(request.match_info.route)
-    needs = Needs.CREDENTIALS if route is None else route.needs
+    anyone = Caller("anyone", address_of(request), None)
+    needs = _needs(request)
     if needs is Needs.NOTHING:
-        return Caller("anyone")
-    _check_host(request)
+        return anyone
+    here.names.check_host(request)
     if request.method not in SAFE:
-        _check_origin(request)
-    if needs is Needs.LOCAL_NAME:
-        return Caller("anyone")
-    try:
-        return _by_token(request, here) or await _by_session(request, here)
-    except RequestError:
-        await here.pause(FAILED_PAUSE_S)
-        raise
+        here.names.check_origin(request)
+    if needs in NEED_NOBODY:
+        return anyone
+    return await _by_token(request, here) or await _by_session(request, here)
 
 
-def _by_token(request: web.Request, here: Front) -> Caller | None:
+async def _by_token(request: web.Request, here: Front) -> Caller | None:
     """None: no token was brought. A wrong one is an error, whatever else the request brings."""
     given = request.headers.get("Authorization")
     if given is None:
         return None
-    scheme, _, token = given.partition(" ")
-    if scheme.lower() != "bearer" or not here.doors.is_token(token.strip()):
-        raise _unknown("the token is wrong; `stratvisor token` prints it")
-    return Caller("token 'api'")
+    scheme, _, text = given.partition(" ")
+    keyring = here.doors.keyring
+    token = keyring.find(text.strip()) if scheme.lower() == "bearer" else None
+    if token is None:
+        raise await wrong_secret(
+            request, "the token is wrong or revoked; `stratvisor token` prints a good one"
+        )
+    if keyring.use_is_due():
+        here.later(keyring.write)
+    return Caller(f"token '{token.name}'", address_of(request), token.role, token=token)
 
 
 async def _by_session(request: web.Request, here: Front) -> Caller:
+    """A cookie of a session that is over is no try to break in: every tab that was left open sends one."""
     cookie = request.cookies.get(cookie_name(request))
     session = None if cookie is None else here.doors.session(cookie)
     if session is None:
         raise _unknown(
             "send the token that `stratvisor token` prints as 'Authorization: Bearer TOKEN', "
-            "or log in with the link that `stratvisor up` prints"
+            "or log in with the link that `stratvisor open` prints"
         )
     if request.method not in SAFE and not hmac.compare_digest(
         (await _csrf(request)).encode("utf-8", "surrogatepass"), session.csrf.encode()
@@ -121,7 +169,7 @@ async def _by_session(request: web.Request, here: Front) -> Caller:
         raise RequestError(
             403, f"the form is out of date; load the page again ({CSRF_FIELD} is missing or wrong)"
         )
-    return Caller("page", session)
+    return Caller(session.by, address_of(request), session.role, session)
 
 
 async def _csrf(request: web.Request) -> str:
@@ -129,57 +177,10 @@ async def _csrf(request: web.Request) -> str:
     if header is not None:
         return header
     # post() leaves a body of any other type alone.
-    field = (await request.post()).get(CSRF_FIELD, "")
-    return field if isinstance(field, str) else ""
-
-
-def _check_host(request: web.Request) -> None:
-    given = request.headers.getall("Host", [])
-    match = _HOST.fullmatch(given[0]) if len(given) == 1 else None
-    port = _port(request)
-    if match is None or not _is_loopback(match["name"]) or int(match["port"] or 80) != port:
-        raise RequestError(
-            421,
-            f"this answers to localhost:{port}, 127.0.0.1:{port} and [::1]:{port}, "
-            f"not to {', '.join(given) or 'no name'}; a proxy must send one of these as Host",
-        )
-
-
-def _check_origin(request: web.Request) -> None:
-    origin = request.headers.get("Origin")
-    if origin is not None and origin.lower() != f"http://{request.headers['Host']}".lower():
-        raise RequestError(
-            403, f"a page of {origin} may not do this; use the one served here; a proxy must send no Origin"
-        )
-
-
-def _is_loopback(name: str) -> bool:
-    if name.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    posted = (await request.post()).get(CSRF_FIELD, "")
+    return posted if isinstance(posted, str) else ""
 
 
 def _unknown(detail: str) -> RequestError:
     """A challenge, which is for programs: a person who is asked for by a page is shown the login form."""
     return RequestError(401, detail, {"WWW-Authenticate": 'Bearer realm="stratvisor"'})
-
-
-def _socket(request: web.Request) -> socket.socket | None:
-    """Of the connection; None: it is gone."""
-    return None if request.transport is None else request.transport.get_extra_info("socket")
-
-
-def _port(request: web.Request) -> int:
-    here = _socket(request)
-    return 0 if here is None or here.family == socket.AF_UNIX else int(here.getsockname()[1])
-
-
-def _peer_name(peer: socket.socket) -> str:
-    if sys.platform != "linux":
-        return "socket"
-    # struct ucred: pid, uid, gid (unix(7))
-    credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    return f"uid {struct.unpack('iII', credentials)[1]}"

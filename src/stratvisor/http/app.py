@@ -19,21 +19,29 @@ from stratvisor.http import (
     overview,
     probes,
     single,
+    tokens,
 )
 from stratvisor.http.access import guard
+from stratvisor.http.audited import audited
 from stratvisor.http.errors import errors
 from stratvisor.http.front import FRONT, Front
+from stratvisor.http.names import Names
 from stratvisor.http.pages import Pages
 from stratvisor.http.parameters import asked
+from stratvisor.http.peers import Peers
+from stratvisor.http.throttle import Throttle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stratvisor.audit import Audit
     from stratvisor.http.doors import Doors
     from stratvisor.http.route import Route
-    from stratvisor.ports import Host
+    from stratvisor.ports import Clock, Host
 
 MOST_BODY = 1_000_000
 
-_GROUPS = (overview, single, control, configuration, daemon, logbook, events, login, assets, probes)
+_GROUPS = (overview, single, control, configuration, daemon, logbook, events, tokens, login, assets, probes)
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -47,11 +55,30 @@ _HEADERS = {
 }
 
 
-def build(host: Host, doors: Doors, base_path: str = "/python") -> web.Application:
+def build(
+    host: Host,
+    doors: Doors,
+    audit: Audit,
+    clock: Clock,
+    *,
+    base_path: str = "/python",
+    public_urls: Iterable[str] = (),
+) -> web.Application:
     """The application. `base_path` begins with a slash; what stands outside it are the probes alone."""
     base = base_path.rstrip("/")
-    app = web.Application(middlewares=[errors, guard], client_max_size=MOST_BODY)
-    app[FRONT] = Front(host, doors, Pages(base), base)
+    app = web.Application(middlewares=[errors, guard, audited], client_max_size=MOST_BODY)
+    throttle = Throttle(clock)
+    app[FRONT] = Front(
+        host=host,
+        doors=doors,
+        names=Names(public_urls),
+        peers=Peers(host.strategy_of, throttle),
+        throttle=throttle,
+        audit=audit,
+        pages=Pages(base),
+        base=base,
+        clock=clock,
+    )
     for route in (route for group in _GROUPS for route in group.ROUTES):
         _add(app, route)
     if base:

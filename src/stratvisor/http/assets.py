@@ -9,7 +9,8 @@ from aiohttp import web
 
 from stratvisor.http.errors import RequestError
 from stratvisor.http.parameters import text
-from stratvisor.http.route import Answer, Asked, Needs, Route
+from stratvisor.http.roles import Needs
+from stratvisor.http.route import Answer, Asked, Route
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FILES = {

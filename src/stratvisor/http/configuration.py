@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from stratvisor.http.access import caller
 from stratvisor.http.answers import json_answer, see, wants_page
+from stratvisor.http.audited import note
 from stratvisor.http.errors import RequestError
 from stratvisor.http.front import front
 from stratvisor.http.negotiate import HTML
@@ -32,6 +33,7 @@ async def reload(request: web.Request, asked: Asked) -> web.Response:
     done = await here.host.reload(force=asked["force"], by=caller(request).by)
     if done.get("refused"):
         raise RequestError(409, done["refused"], facts={"plan": done})
+    note(request, "reload", after={deed: done[deed] for deed in ("start", "stop", "restart", "live")})
     if wants_page(request):
         return see(local_path(asked["back"], here.base) or f"{here.base}/")
     return json_answer(done)

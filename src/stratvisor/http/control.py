@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from stratvisor.http.access import caller
 from stratvisor.http.answers import json_answer, see, wants_page
+from stratvisor.http.audited import note
 from stratvisor.http.errors import RequestError
 from stratvisor.http.front import Front, front
 from stratvisor.http.pages import BACK, local_path
 from stratvisor.http.parameters import Param, choice, seconds
+from stratvisor.http.roles import Needs
 from stratvisor.http.route import Answer, Asked, Route
-from stratvisor.ports import Json, Order, Refused
+from stratvisor.ports import Host, Json, Order, Refused
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -31,9 +33,9 @@ async def carry_out(request: web.Request, asked: Asked, *, verb: str) -> web.Res
     order = Order(verb, caller(request).by, until_next=asked.get("until") == "next")
     names = here.host.select(selector)
     if _is_many(selector):
-        obeyed, refused = _order_each(here, names, order)
+        obeyed, refused = _order_each(request, names, order)
     else:
-        here.host.order(names[0], order)
+        _order(request, names[0], order)
         obeyed, refused = list(names), []
     if wants_page(request):
         fallback = "/" if _is_many(selector) else f"/status/{selector}"
@@ -54,13 +56,27 @@ async def _answer(
     return json_answer(told, 200 if done else 202)
 
 
-def _order_each(here: Front, names: tuple[str, ...], order: Order) -> tuple[list[str], list[Json]]:
+def _order(request: web.Request, name: str, order: Order) -> None:
+    host = front(request).host
+    before = _kept(host, name)
+    host.order(name, order)
+    what = f"{order.verb} until next" if order.until_next else order.verb
+    note(request, what, strategy=name, before=before, after=_kept(host, name))
+
+
+def _kept(host: Host, name: str) -> Json:
+    """What an order changes, for the audit trail."""
+    facts = host.strategy(name)
+    return {"state": facts["state"], "hold": facts["hold"]}
+
+
+def _order_each(request: web.Request, names: tuple[str, ...], order: Order) -> tuple[list[str], list[Json]]:
     """One refusal does not keep the others from obeying; but all of them do make it one."""
     obeyed: list[str] = []
     refused: list[Json] = []
     for name in names:
         try:
-            here.host.order(name, order)
+            _order(request, name, order)
         except Refused as error:
             refused.append({"id": name, "why": str(error)})
         else:
@@ -75,7 +91,7 @@ def _is_many(selector: str) -> bool:
     return selector == "all" or selector.startswith("@")
 
 
-def _route(verb: str, about: str, *more: Param) -> Route:
+def _route(verb: str, about: str, needs: Needs, *more: Param) -> Route:
     return Route(
         "POST",
         f"/{verb}/{{id}}",
@@ -88,11 +104,12 @@ def _route(verb: str, about: str, *more: Param) -> Route:
         },
         (WAIT, BACK, *more),
         {409: "it makes no sense now; the detail says why", 504: "under way still, `wait` is over"},
+        needs=needs,
     )
 
 
 ROUTES = (
-    _route("start", "Start, and lift a hold or a give-up"),
-    _route("stop", "Stop, and hold it down until `start`", UNTIL),
-    _route("restart", "Stop and start again; refused where no process is wanted"),
+    _route("start", "Start, and lift a hold or a give-up", Needs.OPERATE),
+    _route("stop", "Stop, and hold it down until `start`", Needs.STOP, UNTIL),
+    _route("restart", "Stop and start again; refused where no process is wanted", Needs.OPERATE),
 )

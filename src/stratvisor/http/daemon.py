@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratvisor.http.answers import json_answer
+from stratvisor.http.audited import note
 from stratvisor.http.front import front
 from stratvisor.http.parameters import flag
 from stratvisor.http.route import Answer, Asked, Route
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 async def shutdown(request: web.Request, asked: Asked) -> web.Response:
     """Answer first; the end comes soon after."""
+    note(request, "shutdown", after={"stop_strategies": asked["stop_strategies"]})
     front(request).host.shutdown(stop_strategies=asked["stop_strategies"])
     return json_answer({"stop_strategies": asked["stop_strategies"]}, 202)
 

@@ -90,6 +90,8 @@ def _understood(request: web.Request, error: Exception) -> RequestError:
             detail = _DETAILS.get(error.status, error.reason)
             detail = detail.format(path=request.path, method=request.method, allow=allow)
             return RequestError(error.status, detail, {"Allow": allow} if allow else {})
+        case ConnectionError():
+            return RequestError(400, "the connection ended before the request did")
         case _:
             _LOG.error("cannot answer %s %s", request.method, request.path, exc_info=error)
             return RequestError(500, "something went wrong here; log/stratvisor.log says what")

@@ -1,4 +1,4 @@
-"""How a browser gets its session: the one-time link, or the token pasted into a form.
+"""How a browser gets its session: the one-time link, or a token pasted into a form.
 
 Looking at the link spends nothing, so that a program that fetches links ahead does no harm; the code
 is spent by the button on its page.
@@ -8,28 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratvisor.http.access import FAILED_PAUSE_S, cookie_name
-from stratvisor.http.answers import see
-from stratvisor.http.doors import SESSION_NS
+from stratvisor.http.access import Caller, address_of, caller, cookie_name, wrong_secret
+from stratvisor.http.answers import json_answer, see
+from stratvisor.http.audited import note
+from stratvisor.http.doors import CODE_NS, SESSION_NS
 from stratvisor.http.errors import RequestError
 from stratvisor.http.front import front
 from stratvisor.http.negotiate import HTML
-from stratvisor.http.parameters import text
-from stratvisor.http.route import Answer, Asked, Needs, Route
+from stratvisor.http.parameters import choice, text
+from stratvisor.http.roles import Needs, Role
+from stratvisor.http.route import Answer, Asked, Route
 from stratvisor.spec import SECOND
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-    from stratvisor.http.doors import Doors
-
-CODE = text("code", "The code of a login link, or the token of keys/api.token")
-
-
-def login_link(doors: Doors, host: str, port: int, base_path: str) -> str:
-    """A fresh link that opens one session, for `up` to print."""
-    name = f"[{host}]" if ":" in host else host
-    return f"http://{name}:{port}{base_path.rstrip('/')}/login?code={doors.mint_code()}"
+CODE = text("code", "The code of a login link, or a token")
+ROLE = choice("role", "What the session may do (admin)", *Role)
 
 
 async def show(request: web.Request, asked: Asked) -> web.Response:
@@ -40,14 +35,16 @@ async def show(request: web.Request, asked: Asked) -> web.Response:
 async def log_in(request: web.Request, asked: Asked) -> web.Response:
     """Spend the code; the cookie that it buys is out of reach for scripts and for other sites."""
     here = front(request)
-    cookie = here.doors.log_in(asked["code"] or "")
-    if cookie is None:
-        await here.pause(FAILED_PAUSE_S)
-        raise RequestError(
-            401,
+    opened = here.doors.log_in(asked["code"] or "")
+    if opened is None:
+        raise await wrong_secret(
+            request,
             "this code is spent, too old or mistyped; paste the token that `stratvisor token` prints, "
-            "or start the daemon again for a new link",
+            "or have a new link made by `stratvisor open`",
         )
+    cookie, session = opened
+    who = Caller(session.by, address_of(request), session.role, session)
+    note(request, "log in", after={"role": session.role}, who=who)
     answer = see(f"{here.base}/")
     answer.set_cookie(
         cookie_name(request),
@@ -56,6 +53,7 @@ async def log_in(request: web.Request, asked: Asked) -> web.Response:
         path=here.base or "/",
         httponly=True,
         samesite="Strict",
+        secure=here.names.is_secure(request),
     )
     return answer
 
@@ -65,9 +63,23 @@ async def log_out(request: web.Request, _asked: Asked) -> web.Response:
     here = front(request)
     name = cookie_name(request)
     here.doors.log_out(request.cookies.get(name, ""))
+    note(request, "log out")
     answer = see(f"{here.base}/login")
     answer.del_cookie(name, path=here.base or "/", httponly=True, samesite="Strict")
     return answer
+
+
+async def open_page(request: web.Request, asked: Asked) -> web.Response:
+    """A login link that somebody may be given."""
+    role = Role(asked["role"] or Role.ADMIN)
+    link = front(request).login_link(role, f"a login link of {caller(request).by}")
+    if link is None:
+        raise RequestError(
+            409,
+            "there is no page to open: [http] port is 0, or not to be had now; log/stratvisor.log says why",
+        )
+    note(request, "make a login link", after={"role": role})
+    return json_answer({"link": link, "role": role, "good_for_s": CODE_NS // SECOND})
 
 
 ROUTES = (
@@ -87,8 +99,24 @@ ROUTES = (
         "Open a session in this browser",
         {303: Answer("logged in: see there")},
         (CODE,),
-        {401: "the code is spent, too old or wrong"},
+        {401: "the code is spent, too old or wrong", 429: "too many wrong ones"},
         needs=Needs.LOCAL_NAME,
     ),
-    Route("POST", "/logout", log_out, "End this browser's session", {303: Answer("see there")}),
+    Route(
+        "POST",
+        "/logout",
+        log_out,
+        "End this browser's session",
+        {303: Answer("see there")},
+        needs=Needs.LOGIN,
+    ),
+    Route(
+        "POST",
+        "/open",
+        open_page,
+        "Make a link that opens one session, once and soon",
+        {200: Answer("the link", "Link")},
+        (ROLE,),
+        {409: "there is no page on TCP"},
+    ),
 )

@@ -7,21 +7,29 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from stratvisor import __version__
-from stratvisor.http.route import Needs, Route
+from stratvisor.http.roles import NEED_NOBODY, Needs, roles_for
 from stratvisor.http.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from stratvisor.http.parameters import Param
+    from stratvisor.http.route import Route
     from stratvisor.ports import Json
 
 _PATH_PARAMETER = re.compile(r"\{(\w+)\}")
 _PATH_ABOUT = {
     "id": "A strategy's id; for start, stop and restart also @TAG or `all`",
-    "name": "A file's name",
+    "name": "A file's or a token's name",
 }
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_BEARER = (
+    "What `stratvisor token` or `stratvisor token new` prints. Each operation lists the roles that may do it"
+)
+_SESSION = (
+    "What a login sets. An unsafe request must also bring the CSRF token of its pages, "
+    "as X-CSRF-Token or `csrf`"
+)
 _DESCRIPTION = (
     "Hosts automated Python trading strategies on your own server. On the Unix socket no token is needed; "
     "on TCP every request but /healthz needs one. What answers text/html does so where Accept prefers it."
@@ -42,8 +50,13 @@ def describe(routes: Iterable[Route], base: str) -> Json:
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer", "description": "The content of keys/api.token"},
-                "session": {"type": "apiKey", "in": "cookie", "name": "stratvisor-PORT"},
+                "token": {"type": "http", "scheme": "bearer", "description": _BEARER},
+                "session": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "stratvisor-PORT",
+                    "description": _SESSION,
+                },
             },
         },
     }
@@ -55,13 +68,19 @@ def _operation(route: Route) -> Json:
     operation: Json = {
         "operationId": _operation_id(route),
         "summary": route.about,
-        "security": [{"token": []}, {"session": []}] if route.needs is Needs.CREDENTIALS else [],
+        "security": _security(route),
         "parameters": in_path + in_query,
         "responses": _responses(route),
     }
     if route.method == "POST":
         operation["requestBody"] = _body(route)
     return operation
+
+
+def _security(route: Route) -> list[Json]:
+    """Either of the two, each with the roles that are enough (OpenAPI 3.1, Security Requirement Object)."""
+    roles = [str(role) for role in roles_for(route.role_needed)]
+    return [{"token": roles}, {"session": roles}] if roles else []
 
 
 def _operation_id(route: Route) -> str:
@@ -111,13 +130,15 @@ def _responses(route: Route) -> Json:
 def _errors(route: Route) -> dict[int, str]:
     """Those that follow from what the route is."""
     found = {500: "something went wrong here; the log says what"}
-    if route.needs is not Needs.NOTHING:
-        found[421] = "the Host header is not this machine's own name"
-    if route.needs is Needs.CREDENTIALS:
+    if route.role_needed is not Needs.NOTHING:
+        found[421] = "the Host header is no name of this daemon"
+    if route.role_needed not in NEED_NOBODY:
         found[401] = "no token, or a wrong one"
+        found[403] = "the role may not do this"
+        found[429] = "too many wrong tokens; Retry-After says when the next may be tried"
     if route.method == "POST":
         found |= {
-            403: "the Origin or the CSRF token is wrong",
+            403: "the role may not do this, or the Origin or the CSRF token is wrong",
             413: "the body is over 1 MB",
             415: "an unknown kind of body",
         }

@@ -15,10 +15,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stratvisor import __version__
 from stratvisor.http import formats
-from stratvisor.http.access import session_of
+from stratvisor.http.access import Caller, caller_if_known
 from stratvisor.http.assets import VERSIONS
 from stratvisor.http.negotiate import HTML
 from stratvisor.http.parameters import text, whole
+from stratvisor.http.roles import Needs, may
 from stratvisor.http.route import CSRF_FIELD
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 BACK = text("back", "For a page's form: the path of the page to show afterwards")
 
 DAYS = whole("days", "For the page: how many days from today its picture shows", 1, 14, 1)
+
+_VERBS = {
+    "start": Needs.OPERATE,
+    "stop": Needs.STOP,
+    "restart": Needs.OPERATE,
+    "reload": Needs.ADMINISTER,
+}
+"""What the page's buttons take: one that would be refused is not there."""
 
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path on this host: no scheme, no host, no backslash that a browser reads as a slash."""
@@ -46,7 +55,7 @@ class Pages:
         )
         self._environment.filters.update(formats.FILTERS)
         self._environment.globals.update(
-            base=base, version=__version__, assets=VERSIONS, csrf_field=CSRF_FIELD, buttons=formats.buttons
+            base=base, assets=VERSIONS, csrf_field=CSRF_FIELD, buttons=formats.buttons
         )
 
     def answer(
@@ -58,16 +67,23 @@ class Pages:
         headers: Mapping[str, str] | None = None,
     ) -> web.Response:
         """A page made of `facts`, for whoever asks."""
-        session = session_of(request)
+        who = caller_if_known(request)
+        session = None if who is None else who.session
         content = self._environment.get_template(template).render(
             facts,
             csrf="" if session is None else session.csrf,
             logged_in=session is not None,
+            version="" if who is None else __version__,
+            may={verb: _may(who, needs) for verb, needs in _VERBS.items()},
             here=request.path_qs,
         )
         # A lone surrogate, from a file name that is not UTF-8, cannot be sent otherwise.
         body = content.encode("utf-8", "backslashreplace")
         return web.Response(body=body, status=status, headers=headers, content_type=HTML, charset="utf-8")
+
+
+def _may(who: Caller | None, needs: Needs) -> bool:
+    return who is not None and who.role is not None and may(who.role, needs)
 
 
 def local_path(given: str | None, base: str) -> str | None:

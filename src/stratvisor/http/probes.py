@@ -7,7 +7,8 @@ from aiohttp import web
 from stratvisor.http.answers import json_answer
 from stratvisor.http.front import front
 from stratvisor.http.openapi import describe
-from stratvisor.http.route import Answer, Asked, Needs, Route
+from stratvisor.http.roles import Needs
+from stratvisor.http.route import Answer, Asked, Route
 
 
 async def healthz(_request: web.Request, _asked: Asked) -> web.Response:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any
 
 from aiohttp import web
 
 from stratvisor.http.parameters import Param, text
+from stratvisor.http.roles import NEED_NOBODY, Needs
 
 Asked = Mapping[str, Any]
 """The checked parameters of a request; each the route has is there."""
@@ -21,16 +21,6 @@ _CSRF = text(
 )
 
 Handler = Callable[[web.Request, Asked], Awaitable[web.StreamResponse]]
-
-
-class Needs(Enum):
-    """What a request through the TCP door has to bring."""
-
-    NOTHING = auto()
-    LOCAL_NAME = auto()
-    """A Host header that no foreign page can make a browser send."""
-    CREDENTIALS = auto()
-    """That, and the token or a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +47,19 @@ class Route:
     params: tuple[Param, ...] = ()
     refuses: Mapping[int, str] = field(default_factory=dict)
     """Statuses of its own that are errors, beyond those that every route has."""
-    needs: Needs = Needs.CREDENTIALS
+    needs: Needs | None = None
+    """None: a GET asks to look, and whatever changes something for an admin."""
     at_root: bool = False
     """Outside the base path."""
 
     @property
+    def role_needed(self) -> Needs:
+        """What the caller must be allowed."""
+        by_method = Needs.LOOK if self.method in {"GET", "HEAD"} else Needs.ADMINISTER
+        return self.needs or by_method
+
+    @property
     def takes(self) -> tuple[Param, ...]:
         """Its parameters, and what `access` looks at."""
-        unsafe = self.method == "POST" and self.needs is Needs.CREDENTIALS
+        unsafe = self.method == "POST" and self.role_needed not in NEED_NOBODY
         return (*self.params, _CSRF) if unsafe else self.params

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stratvisor.http.roles import Role
+
 if TYPE_CHECKING:
     from stratvisor.ports import Json
 
@@ -129,6 +131,13 @@ _RUN = _object(
     },
 )
 
+_ROLE: Json = {"type": "string", "enum": [role.value for role in Role]}
+
+_TOKEN = _object(
+    "A token, without what it is",
+    {"name": _TEXT, "role": _ROLE, "made": _MAYBE_TIME, "used": _MAYBE_TIME},
+)
+
 SCHEMAS: Json = {
     "Any": {"type": "object"},
     "Problem": _object(
@@ -203,6 +212,10 @@ SCHEMAS: Json = {
             ),
         ]
     },
+    "Link": _object("A login link", {"link": _TEXT, "role": _ROLE, "good_for_s": _WHOLE}),
+    "Token": _TOKEN,
+    "NewToken": _object("Shown this once", {"name": _TEXT, "role": _ROLE, "token": _TEXT}),
+    "Tokens": _object("By name", {"tokens": _list(_ref("Token"))}),
     "Shutdown": _object("What was told", {"stop_strategies": _FLAG}),
     "Ready": _object("Readiness", {"ready": _FLAG, "why_not_ready": _maybe("string")}),
 }

@@ -1,31 +1,37 @@
-"""Listening: the Unix socket, and a TCP port on loopback that may be taken by another.
+"""Listening: the Unix socket, and a TCP port that may be taken by another.
 
-Rule: the strategies matter more than the page. A port that is taken is a warning, tried again until it
-is free; nothing here ends the daemon.
+Rule: the strategies matter more than the page. A port that is taken, or a certificate that cannot be used,
+is a warning, tried again until it can be had; nothing here ends the daemon.
 """
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import logging
+import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from stratvisor.http.connection import Connection
 from stratvisor.http.front import FRONT
-from stratvisor.http.unixsocket import UnixSocket
+from stratvisor.http.limits import Limits
+from stratvisor.http.listener import Listener
+from stratvisor.http.unixsocket import BACKLOG, UnixSocket
+from stratvisor.reading.certificate import Unusable
+from stratvisor.settings import is_loopback
 from stratvisor.tasks import Tasks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stratvisor.http.tls import Tls
+
 RETRY_S = 5.0
 """How long to wait before a port that was taken is tried again."""
 
-IDLE_S = 75.0
 GRACE_S = 2.0
 """What requests under way get to end when the server closes."""
 
@@ -34,20 +40,29 @@ _TAKEN = (
     "cannot listen on %s:%s: %s; tried again every %g s; or set [http] port in stratvisor.toml and start the "
     "daemon again; until then the Unix socket answers"
 )
-_NO_LOG = logging.getLogger("stratvisor.http.requests")
-"""Requests are not logged one by one; orders stand in the history, with who gave them."""
-_NO_LOG.disabled = True
+_NO_TLS = "cannot listen on %s:%s: tls_%s: %s; tried again every %g s; until then the Unix socket answers"
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  to be named by an address that leads here
+"""Addresses that stand for all, and one that leads there."""
 
 
 class Server:
     """One application on its doors. Use `serve` to make one."""
 
-    def __init__(self, app: web.Application, path: Path, address: tuple[str, int] | None) -> None:
+    def __init__(
+        self,
+        app: web.Application,
+        path: Path,
+        address: tuple[str, int] | None,
+        tls: Tls | None,
+        limits: Limits,
+    ) -> None:
         self._front = app[FRONT]
         self._runner = web.AppRunner(app, shutdown_timeout=GRACE_S)
         self._unix = UnixSocket(path)
         self._address = address
-        self._listening: list[asyncio.Server] = []
+        self._tls = tls
+        self._limits = limits
+        self._listeners: list[Listener] = []
         self._tasks = Tasks()
         self.port: int | None = None
         """Of TCP; None: not bound, or not yet."""
@@ -55,8 +70,7 @@ class Server:
     async def open(self) -> Self:
         """Begin to listen; on TCP now or, where the port is taken, once it is free."""
         await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        self._listening.append(await loop.create_server(self._connection, sock=self._unix.listen()))
+        self._listeners.append(Listener(self._unix.listen(), self._connection, self._limits))
         if self._address is not None and not await self._listen_tcp(*self._address):
             self._tasks.spawn(self._keep_trying(*self._address), "listen on TCP")
         return self
@@ -67,9 +81,13 @@ class Server:
             return
         self._front.closing.set()
         await self._tasks.close()
-        for listening in self._listening:
-            listening.close()
+        for listener in self._listeners:
+            listener.close()
         await self._runner.cleanup()
+        for listener in self._listeners:
+            await listener.hang_up()
+        with suppress(OSError):  # it costs the time of a token's last use
+            await self._front.read(self._front.doors.keyring.write)
         self._front.close()
         self._unix.close()
 
@@ -80,45 +98,67 @@ class Server:
                 return
 
     async def _listen_tcp(self, host: str, port: int, *, again: bool = False) -> bool:
-        loop = asyncio.get_running_loop()
         try:
-            listening = await loop.create_server(self._connection, host, port)
+            if self._tls is not None:
+                self._tls.context()
+            sockets = await _bind(host, port)
+        except Unusable as problem:
+            if not again:
+                _LOG.warning(_NO_TLS, host, port, problem.which, problem, RETRY_S)
+            return False
         except OSError as error:
             if not again:
                 _LOG.warning(_TAKEN, host, port, _reason(error), RETRY_S)
             return False
-        self._listening.append(listening)
-        self.port = listening.sockets[0].getsockname()[1]
-        _LOG.info("listening on http://%s:%s", host, self.port)
+        for bound in sockets:
+            self._listeners.append(Listener(bound, self._connection, self._limits, self._tls))
+        self.port = sockets[0].getsockname()[1]
+        self._front.address = self._url(_ANY.get(host, host), self.port)
+        _LOG.info("listening on %s", self._url(host, self.port))
         return True
+
+    def _url(self, host: str, port: int) -> str:
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
     def _connection(self) -> Connection:
         server = self._runner.server
         if server is None:
             raise ConnectionAbortedError("cannot take a connection: the server is closing")
-        loop = asyncio.get_running_loop()
-        return Connection(server, loop=loop, access_log=_NO_LOG, keepalive_timeout=IDLE_S)
+        return Connection(server, self._limits)
 
 
-async def serve(app: web.Application, path: Path, address: tuple[str, int] | None) -> Server:
-    """Listen on a Unix socket at `path` and, unless `address` is None, on TCP at a loopback host and port.
+async def serve(
+    app: web.Application,
+    path: Path,
+    address: tuple[str, int] | None,
+    tls: Tls | None = None,
+    limits: Limits | None = None,
+) -> Server:
+    """Listen on a Unix socket at `path` and, unless `address` is None, on TCP at a host and port.
 
     Raises:
         OSError: the Unix socket cannot be made.
-        ValueError: the host is no loopback name or address.
+        ValueError: the host is beyond loopback, and there is no TLS.
     """
-    if address is not None and not _is_loopback(address[0]):
+    if address is not None and tls is None and not is_loopback(address[0]):
         raise ValueError(f"cannot listen on {address[0]}: others could read along without TLS; use 127.0.0.1")
-    return await Server(app, path, address).open()
+    return await Server(app, path, address, tls, limits or Limits()).open()
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
+async def _bind(host: str, port: int) -> list[socket.socket]:
+    """A socket for each address of a host: `localhost` may have two."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        for family, _type, _protocol, _name, address in dict.fromkeys(found):
+            bound.append(socket.create_server(address[:2], family=family, backlog=BACKLOG))
+    except OSError:
+        for one in bound:
+            one.close()
+        raise
+    return bound
 
 
 def _reason(error: OSError) -> str:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from stratvisor.http.access import Caller, caller
 from stratvisor.http.errors import STARTED
-from stratvisor.http.front import front
+from stratvisor.http.front import Front, front
 from stratvisor.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ async def stream(request: web.Request, frames: AsyncGenerator[bytes, None]) -> w
             return response
         request[STARTED] = response
         try:
-            await _relay(response, frames, front(request).closing)
+            await _relay(response, frames, _Leave(front(request), caller(request)))
         except TimeoutError:
             _LOG.info("dropped a client of %s that does not read", request.path)
             if request.transport is not None:
@@ -58,14 +59,32 @@ async def stream(request: web.Request, frames: AsyncGenerator[bytes, None]) -> w
     return response
 
 
-async def _relay(
-    response: web.StreamResponse, frames: AsyncGenerator[bytes, None], closing: asyncio.Event
-) -> None:
+class _Leave:
+    """Whether a stream may go on: until the server closes, or whoever reads it is let in no longer."""
+
+    def __init__(self, here: Front, who: Caller) -> None:
+        self._here = here
+        self._session = who.session
+        self._events = [event for event in (here.closing, who.over) if event is not None]
+
+    @property
+    def is_over(self) -> bool:
+        """A session that expired is over too, with the next frame or heartbeat."""
+        if any(event.is_set() for event in self._events):
+            return True
+        return self._session is not None and not self._here.doors.stands(self._session)
+
+    def waits(self, tasks: Tasks) -> set[asyncio.Task[bool]]:
+        """What is done once it is over by somebody's word."""
+        return {tasks.spawn(event.wait(), "until a stream is to end") for event in self._events}
+
+
+async def _relay(response: web.StreamResponse, frames: AsyncGenerator[bytes, None], leave: _Leave) -> None:
     tasks = Tasks()
-    closed = tasks.spawn(closing.wait(), "until the server closes")
+    over = leave.waits(tasks)
     try:
         await _write(response, _OPENING)
-        while (content := await _next(response, tasks, closed, frames)) is not None:
+        while (content := await _next(response, tasks, over, leave, frames)) is not None:
             await _write(response, content)
     finally:
         await tasks.close()
@@ -74,20 +93,21 @@ async def _relay(
 async def _next(
     response: web.StreamResponse,
     tasks: Tasks,
-    closed: asyncio.Task[bool],
+    over: set[asyncio.Task[bool]],
+    leave: _Leave,
     frames: AsyncGenerator[bytes, None],
 ) -> bytes | None:
-    """The next frame, with heartbeats until it comes; None: there is none to come, or the server closes."""
+    """The next frame, with heartbeats until it comes; None: there is none to come, or the stream ends."""
     coming = tasks.spawn(_pull(frames), "the next frame of a stream")
-    while not closed.done():
+    while True:
         done, _ = await asyncio.wait(
-            {coming, closed}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
+            {coming, *over}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
         )
+        if leave.is_over:
+            return None
         if coming in done:
             return coming.result()
-        if not done:
-            await _write(response, _HEARTBEAT)
-    return None
+        await _write(response, _HEARTBEAT)
 
 
 async def _pull(frames: AsyncGenerator[bytes, None]) -> bytes | None:
