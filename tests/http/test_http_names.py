@@ -1,4 +1,4 @@
-"""Behind a proxy and with TLS: which names are answered to, whose pages may act, and how the cookie is set."""
+"""Behind a proxy and with TLS: which names are answered to, whose pages may act, how the cookie is set."""
 
 from __future__ import annotations
 
@@ -116,9 +116,12 @@ async def test_login_links_begin_with_the_first_public_url(host: FakeHost, tmp_p
 
 
 async def test_the_refusal_names_all(host: FakeHost, tmp_path: Path) -> None:
-    async with served(host, tmp_path, public_urls=PUBLIC) as here, here.over_tcp() as client:
-        async with client.get(STATUS, headers={"Host": "evil.example"}) as answer:
-            detail = (await answer.json())["detail"]
+    async with (
+        served(host, tmp_path, public_urls=PUBLIC) as here,
+        here.over_tcp() as client,
+        client.get(STATUS, headers={"Host": "evil.example"}) as answer,
+    ):
+        detail = (await answer.json())["detail"]
     assert "bots.example.com, lan.example:8080 and [2001:db8::1]:8443, not to evil.example" in detail
 
 
@@ -188,10 +191,12 @@ async def test_beyond_loopback_with_tls(host: FakeHost, tmp_path: Path, pair: Pa
 
 @needs_openssl
 async def test_without_tls_nothing_is_said(host: FakeHost, tmp_path: Path, pair: Pair) -> None:
-    async with served(host, tmp_path, tls=Tls(*pair)) as here:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{here.port}") as client:
-            with pytest.raises(aiohttp.ClientError):
-                await client.get("/healthz")
+    async with (
+        served(host, tmp_path, tls=Tls(*pair)) as here,
+        aiohttp.ClientSession(f"http://127.0.0.1:{here.port}") as client,
+    ):
+        with pytest.raises(aiohttp.ClientError):
+            await client.get("/healthz")
 
 
 @needs_openssl

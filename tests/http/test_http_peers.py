@@ -54,7 +54,7 @@ async def test_a_connection_whose_maker_is_gone_is_refused(here: Served, host: F
         socket.send_fds(writer, [b"x"], [sock.fileno()])
         os._exit(0)
     await until_async(lambda: not alive(pid))
-    os.waitpid(pid, 0)
+    os.waitpid(pid, 0)  # noqa: ASYNC222  it is dead already
     _message, descriptors, _flags, _address = socket.recv_fds(reader, 1, 1)
     for one in (reader, writer):
         one.close()

@@ -1,5 +1,7 @@
 """Self-signed certificates, made by the system's openssl."""
 
+# ruff: noqa: E501  tables have one case a row
+
 from __future__ import annotations
 
 import shutil

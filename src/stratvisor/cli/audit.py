@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 SHOWN = 50
 
 _MORE = (
-    "`verify` finds records that were edited, removed, added or moved, and a cut end by the last hash that the "
-    "daemon keeps in run/. Whoever can write both places can make the whole anew: note the hash that `verify` "
-    "prints on another machine, and give it to --head later. Needs no daemon. Exit code 1 where something is wrong."
+    "`verify` finds records that were edited, removed, added or moved, and a cut end by the last hash that "
+    "the daemon keeps in run/. Whoever can write both places can make the whole anew: note the hash that "
+    "`verify` prints on another machine, and give it to --head later. Needs no daemon. Exit code 1 where "
+    "something is wrong."
 )
 
 

@@ -21,9 +21,10 @@ ROLES = ("view", "operate", "admin", "panic")
 
 _COLUMNS = (Column("TOKEN"), Column("ROLE"), Column("MADE"), Column("LAST USED"))
 _MORE = (
-    "Without more words it prints the one in keys/api.token, which may do everything. `new` makes another and "
-    "prints it alone, this once: role view looks, operate starts and stops too, admin does everything, panic "
-    "stops and nothing else (for a telephone). `rm` revokes one at once, with the sessions and streams it opened."
+    "Without more words it prints the one in keys/api.token, which may do everything. `new` makes another "
+    "and prints it alone, this once: role view looks, operate starts and stops too, admin does everything, "
+    "panic stops and nothing else (for a telephone). `rm` revokes one at once, with the sessions and streams "
+    "it opened."
 )
 
 
