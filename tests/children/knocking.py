@@ -1,6 +1,7 @@
 """A strategy that asks the control socket to stop its neighbour, in every way it can think of.
 
-Arguments: the socket, and the neighbour. It knocks once, and again with every SIGUSR1; each answer is a line. Standard library only.
+Arguments: the socket, and the neighbour. It knocks once, and again with every SIGUSR1; each
+answer is a line. Standard library only.
 """
 
 from __future__ import annotations

@@ -199,6 +199,15 @@ async def test_the_refusal_of_a_host_names_all_that_are_served(
     )
 
 
+async def test_a_person_who_mistyped_the_token_is_told_so(stranger: aiohttp.ClientSession) -> None:
+    async with stranger.post(
+        "/python/login", data={"code": "wrong"}, headers={"Accept": "text/html"}
+    ) as answer:
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+        assert "spent, too old or mistyped" in await answer.text()
+
+
 async def test_a_person_who_is_not_logged_in_is_not_told_of_headers(stranger: aiohttp.ClientSession) -> None:
     async with stranger.get("/python/", headers={"Accept": "text/html"}) as answer:
         text = await answer.text()

@@ -157,14 +157,29 @@ async def test_a_telephone_can_stop_and_nothing_else(
         assert answer.status == 403
         assert (await answer.json())[
             "detail"
-        ] == "the role panic may not look; it takes view or operate or admin"
+        ] == "the role panic may not look; it takes view, operate or admin"
 
 
 async def test_a_person_of_too_small_a_role_is_told_so(here: Served, stranger: aiohttp.ClientSession) -> None:
     headers = {"Authorization": f"Bearer {here.token(Role.PANIC)}", "Accept": "text/html"}
     async with stranger.get("/python/", headers=headers) as answer:
         assert answer.status == 403
-        assert "the role panic may not look" in await answer.text()
+        text = await answer.text()
+    assert "the role panic may not look" in text
+    assert re.findall(r'action="(.*?)"', text) == ["/python/stop/all"]
+    assert "ema" not in text
+
+
+async def test_who_may_not_look_is_told_that_the_order_was_given_and_no_more(
+    here: Served, host: FakeHost, stranger: aiohttp.ClientSession
+) -> None:
+    headers = {"Authorization": f"Bearer {here.token(Role.PANIC)}", "Accept": "text/html"}
+    async with stranger.post("/python/stop/all", headers=headers, allow_redirects=False) as answer:
+        assert answer.status == 200
+        text = await answer.text()
+    assert "3 strategies will stop" in text
+    assert "ema" not in text
+    assert len(host.orders) == 3
 
 
 async def test_no_get_changes_anything(here: Served, host: FakeHost, tcp: aiohttp.ClientSession) -> None:

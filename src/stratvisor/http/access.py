@@ -15,7 +15,6 @@ every web page in a local browser and by the strategies too. So there:
 from __future__ import annotations
 
 import hmac
-import logging
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FAILED_PAUSE_S = 0.1
 """What every failed attempt costs at least."""
-
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +69,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[CALLER] = who
     needs = _needs(request)
     if who.role is not None and not may(who.role, needs):
-        enough = " or ".join(roles_for(needs))
+        *others, last = roles_for(needs)
+        enough = f"{', '.join(others)} or {last}" if others else last
         raise RequestError(403, f"the role {who.role} may not {needs.value}; it takes {enough}")
     return await handler(request)
 
@@ -88,6 +86,12 @@ def caller_if_known(request: web.Request) -> Caller | None:
     return None if found is None or found.role is None else found
 
 
+def may_look(request: web.Request) -> bool:
+    """Whether who makes this request may be shown what there is."""
+    role = caller(request).role
+    return role is not None and may(role, Needs.LOOK)
+
+
 def cookie_name(request: web.Request) -> str:
     """With the port in it: browsers send a cookie of one port of a host to all its others."""
     return f"stratvisor-{local_port(request)}"
@@ -99,13 +103,13 @@ def address_of(request: web.Request) -> str:
     return str(peer[0]) if isinstance(peer, tuple) else "an address that is gone"
 
 
-async def wrong_secret(request: web.Request, detail: str) -> RequestError:
+async def wrong_secret(request: web.Request, detail: str, *, for_people: bool) -> RequestError:
     """The answer to a wrong token or code, once what it costs is paid; to be raised."""
     here = front(request)
     wait_s = here.throttle.failed(address_of(request))
     await here.pause(FAILED_PAUSE_S)
     if wait_s is None:
-        return _unknown(detail)
+        return _unknown(detail, for_people=for_people)
     return RequestError(
         429,
         f"too many wrong tokens and codes; try again in {wait_s} s (a good one is never kept waiting)",
@@ -147,7 +151,7 @@ async def _by_token(request: web.Request, here: Front) -> Caller | None:
     token = keyring.find(text.strip()) if scheme.lower() == "bearer" else None
     if token is None:
         raise await wrong_secret(
-            request, "the token is wrong or revoked; `stratvisor token` prints a good one"
+            request, "the token is wrong or revoked; `stratvisor token` prints a good one", for_people=False
         )
     if keyring.use_is_due():
         here.later(keyring.write)
@@ -161,7 +165,8 @@ async def _by_session(request: web.Request, here: Front) -> Caller:
     if session is None:
         raise _unknown(
             "send the token that `stratvisor token` prints as 'Authorization: Bearer TOKEN', "
-            "or log in with the link that `stratvisor open` prints"
+            "or log in with the link that `stratvisor open` prints",
+            for_people=False,
         )
     if request.method not in SAFE and not hmac.compare_digest(
         (await _csrf(request)).encode("utf-8", "surrogatepass"), session.csrf.encode()
@@ -181,6 +186,6 @@ async def _csrf(request: web.Request) -> str:
     return posted if isinstance(posted, str) else ""
 
 
-def _unknown(detail: str) -> RequestError:
-    """A challenge, which is for programs: a person who is asked for by a page is shown the login form."""
-    return RequestError(401, detail, {"WWW-Authenticate": 'Bearer realm="stratvisor"'})
+def _unknown(detail: str, *, for_people: bool) -> RequestError:
+    """A challenge; a person who only asked for a page is shown the login form, and not told of headers."""
+    return RequestError(401, detail, {"WWW-Authenticate": 'Bearer realm="stratvisor"'}, for_people=for_people)

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
-from stratvisor.http.access import caller
+from stratvisor.http.access import caller, may_look
 from stratvisor.http.answers import json_answer, see, wants_page
 from stratvisor.http.audited import note
 from stratvisor.http.errors import RequestError
@@ -37,6 +37,8 @@ async def carry_out(request: web.Request, asked: Asked, *, verb: str) -> web.Res
     else:
         _order(request, names[0], order)
         obeyed, refused = list(names), []
+    if wants_page(request) and not may_look(request):
+        return here.pages.answer(request, "stopped.html", {"count": len(obeyed)})
     if wants_page(request):
         fallback = "/" if _is_many(selector) else f"/status/{selector}"
         return see(local_path(asked["back"], here.base) or here.base + fallback)

@@ -37,7 +37,13 @@ class RequestError(Exception):
     """The request is answered with this status; `detail` says what is wrong and what would be right."""
 
     def __init__(
-        self, status: int, detail: str, headers: Mapping[str, str] | None = None, facts: Json | None = None
+        self,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+        facts: Json | None = None,
+        *,
+        for_people: bool = True,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -45,6 +51,8 @@ class RequestError(Exception):
         self.headers = dict(headers or {})
         self.facts = facts or {}
         """Further members of the problem, for programs."""
+        self.for_people = for_people
+        """Whether the detail tells something to a person, too."""
 
 
 @web.middleware
@@ -64,7 +72,7 @@ def error_answer(request: web.Request, error: RequestError) -> web.Response:
     title = HTTPStatus(error.status).phrase
     if wants_page(request):
         page = "login.html" if error.status == HTTPStatus.UNAUTHORIZED else "error.html"
-        detail = "" if "WWW-Authenticate" in error.headers else error.detail  # a challenge is for programs
+        detail = error.detail if error.for_people else ""
         facts = {"status": error.status, "title": title, "detail": detail, "code": ""}
         return front(request).pages.answer(request, page, facts, error.status, error.headers)
     problem = {

@@ -41,6 +41,7 @@ async def log_in(request: web.Request, asked: Asked) -> web.Response:
             request,
             "this code is spent, too old or mistyped; paste the token that `stratvisor token` prints, "
             "or have a new link made by `stratvisor open`",
+            for_people=True,
         )
     cookie, session = opened
     who = Caller(session.by, address_of(request), session.role, session)

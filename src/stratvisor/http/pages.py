@@ -30,12 +30,13 @@ BACK = text("back", "For a page's form: the path of the page to show afterwards"
 DAYS = whole("days", "For the page: how many days from today its picture shows", 1, 14, 1)
 
 _VERBS = {
+    "look": Needs.LOOK,
     "start": Needs.OPERATE,
     "stop": Needs.STOP,
     "restart": Needs.OPERATE,
     "reload": Needs.ADMINISTER,
 }
-"""What the page's buttons take: one that would be refused is not there."""
+"""What the pages' links and buttons take: one that would be refused is not there."""
 
 _LOCAL = re.compile(r"/(?![/\\])[!-\[\]-~]*")
 """A path on this host: no scheme, no host, no backslash that a browser reads as a slash."""

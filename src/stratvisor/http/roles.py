@@ -16,7 +16,7 @@ class Role(StrEnum):
     OPERATE = "operate"
     ADMIN = "admin"
     PANIC = "panic"
-    """For a telephone that may get lost: it stops strategies and tells nothing."""
+    """For a telephone that may get lost: it stops strategies, and looks at none."""
 
 
 class Needs(Enum):
