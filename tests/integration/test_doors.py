@@ -124,10 +124,23 @@ def test_a_process_below_a_shim_or_the_daemon() -> None:
     assert kinship.strategy_of(os.getpid(), {}, daemon=parent, home="/nowhere") == kinship.SOMEBODY
 
 
-def test_a_process_that_is_gone_is_somebodys() -> None:
-    child = subprocess.Popen([sys.executable, "-c", ""])
-    child.wait(60)
-    assert kinship.strategy_of(child.pid, {}, daemon=0, home="/nowhere") == kinship.SOMEBODY
+def test_ancestors_that_are_hidden_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another user's processes a /proc with hidepid shows nothing: root's sshd must lock nobody out."""
+    table = {7: kinship._Known(5, 100), 5: kinship._Known(3, 90)}
+    monkeypatch.setattr(kinship, "_look", table.get)
+    monkeypatch.setattr(kinship, "_marked", lambda *_: None)
+    for pid in (7, 8):
+        assert kinship.strategy_of(pid, {}, daemon=0, home="/nowhere") is None
+    assert kinship.strategy_of(7, {5: "ema"}, daemon=0, home="/nowhere") == "ema"
+
+
+def test_an_ancestor_that_ends_is_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its child was adopted meanwhile, by the shim."""
+    looks = iter([kinship._Known(5, 100), None, kinship._Known(2, 100)])
+    adopted = {7: kinship._Known(2, 100), 2: kinship._Known(0, 1)}
+    monkeypatch.setattr(kinship, "_look", lambda pid: next(looks, adopted.get(pid)))
+    monkeypatch.setattr(kinship, "_marked", lambda *_: None)
+    assert kinship.strategy_of(7, {2: "ema"}, daemon=0, home="/nowhere") == "ema"
 
 
 def test_a_parent_that_is_younger_than_its_child_is_another_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ By descent, since a process chooses neither its ancestors nor who adopts it: a s
 its shim, or from the daemon once the shim is dead. And by the mark in its environment, for the family of a
 shim that died while no daemon lived to adopt it. Who changes that mark and has such a shim is not found.
 
-Rule: a pid names a process for one look; whoever is said to be a parent must be older than its child.
+Rule: a pid names a process for one look; whoever is said to be a parent must be older than its child. That
+the process itself lives while it is looked at, the caller makes sure of by a pidfd.
 """
 
 from __future__ import annotations
@@ -46,16 +47,27 @@ def _owner(chain: list[int], shims: Mapping[int, str], daemon: int, home: str) -
 
 
 def _chain(pid: int) -> list[int] | None:
-    """The process and its ancestors; None: one of them ended meanwhile."""
+    """The process and its ancestors, as far as they may be seen; None: one of them ended meanwhile."""
     found: list[int] = []
     youngest: int | None = None
     while pid > 0:
         known = _look(pid)
-        if known is None or (youngest is not None and known.started > youngest):
+        if known is None:
+            return found if _is_hidden(pid, found) else None
+        if youngest is not None and known.started > youngest:
             return None
         found.append(pid)
         pid, youngest = known
     return found
+
+
+def _is_hidden(pid: int, found: list[int]) -> bool:
+    """Whether it is another user's, which hidepid keeps from us (proc(5)), and so none of our shims.
+
+    A parent that ended is no parent any more.
+    """
+    child = _look(found[-1]) if found else None
+    return not found or (child is not None and child.parent == pid)
 
 
 def _look(pid: int) -> _Known | None:
