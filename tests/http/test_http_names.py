@@ -14,6 +14,7 @@ from waiting import until_async
 
 from stratvisor.http import access, server
 from stratvisor.http.names import Names
+from stratvisor.http.throttle import TRIES
 from stratvisor.http.tls import Tls
 
 if TYPE_CHECKING:
@@ -151,6 +152,33 @@ async def test_strangers_are_told_no_version(
         assert __version__ not in await answer.text()
     async with tcp.get("/python/", headers={"Accept": "text/html"}) as answer:
         assert f"stratvisor {__version__}" in await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("headers", "where"),
+    [
+        ({"Host": "bots.example.com", "X-Forwarded-For": "203.0.113.5"}, "203.0.113.5 by 127.0.0.1"),
+        ({"Host": "bots.example.com", "X-Forwarded-For": "1.2.3.4, 2001:db8::7"}, "2001:db8::7 by 127.0.0.1"),
+        ({"Host": "bots.example.com", "X-Forwarded-For": "203.0.113.5, made up"}, "127.0.0.1"),
+        ({"Host": "bots.example.com"}, "127.0.0.1"),
+        ({"X-Forwarded-For": "203.0.113.5"}, "127.0.0.1"),
+    ],
+)
+async def test_the_trail_names_the_client_behind_a_proxy(
+    host: FakeHost, tmp_path: Path, headers: dict[str, str], where: str
+) -> None:
+    async with served(host, tmp_path, public_urls=PUBLIC) as here, here.over_tcp() as client:
+        assert await status_of(client, "POST", STOP, **headers) == 202
+    assert f'"where":"{where}"' in (tmp_path / "log" / "audit.jsonl").read_text()
+
+
+async def test_who_guesses_behind_a_proxy_is_alone_in_waiting(host: FakeHost, tmp_path: Path) -> None:
+    async with served(host, tmp_path, public_urls=PUBLIC) as here, here.over_tcp("wrong") as client:
+        for _ in range(TRIES + 1):
+            guess = {"Host": "bots.example.com", "X-Forwarded-For": "203.0.113.5"}
+            last = await status_of(client, "GET", STATUS, **guess)
+        assert last == 429
+        assert await status_of(client, "GET", STATUS, **{**guess, "X-Forwarded-For": "203.0.113.6"}) == 401
 
 
 # TLS.

@@ -86,6 +86,12 @@ def caller_if_known(request: web.Request) -> Caller | None:
     return None if found is None or found.role is None else found
 
 
+def where_from(request: web.Request) -> str:
+    """Where a request on TCP comes from, and by which proxy."""
+    address, proxy = front(request).names.client(request)
+    return address if proxy is None else f"{address} by {proxy}"
+
+
 def may_look(request: web.Request) -> bool:
     """Whether who makes this request may be shown what there is."""
     role = caller(request).role
@@ -97,16 +103,10 @@ def cookie_name(request: web.Request) -> str:
     return f"stratvisor-{local_port(request)}"
 
 
-def address_of(request: web.Request) -> str:
-    """Where a request comes from, on TCP."""
-    peer = None if request.transport is None else request.transport.get_extra_info("peername")
-    return str(peer[0]) if isinstance(peer, tuple) else "an address that is gone"
-
-
 async def wrong_secret(request: web.Request, detail: str, *, for_people: bool) -> RequestError:
     """The answer to a wrong token or code, once what it costs is paid; to be raised."""
     here = front(request)
-    wait_s = here.throttle.failed(address_of(request))
+    wait_s = here.throttle.failed(here.names.client(request)[0])
     await here.pause(FAILED_PAUSE_S)
     if wait_s is None:
         return _unknown(detail, for_people=for_people)
@@ -129,7 +129,7 @@ async def _admit(request: web.Request) -> Caller:
     if peer is not None and peer.family == socket.AF_UNIX:
         return Caller(*here.peers.admit(peer), Role.ADMIN)
     # A connection that is gone already passes for TCP: hanging up at once must not open the door.
-    anyone = Caller("anyone", address_of(request), None)
+    anyone = Caller("anyone", where_from(request), None)
     needs = _needs(request)
     if needs is Needs.NOTHING:
         return anyone
@@ -155,7 +155,7 @@ async def _by_token(request: web.Request, here: Front) -> Caller | None:
         )
     if keyring.use_is_due():
         here.later(keyring.write)
-    return Caller(f"token '{token.name}'", address_of(request), token.role, token=token)
+    return Caller(f"token '{token.name}'", where_from(request), token.role, token=token)
 
 
 async def _by_session(request: web.Request, here: Front) -> Caller:
@@ -174,7 +174,7 @@ async def _by_session(request: web.Request, here: Front) -> Caller:
         raise RequestError(
             403, f"the form is out of date; load the page again ({CSRF_FIELD} is missing or wrong)"
         )
-    return Caller(session.by, address_of(request), session.role, session)
+    return Caller(session.by, where_from(request), session.role, session)
 
 
 async def _csrf(request: web.Request) -> str:

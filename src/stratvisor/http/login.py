@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stratvisor.http.access import Caller, address_of, caller, cookie_name, wrong_secret
+from stratvisor.http.access import Caller, caller, cookie_name, where_from, wrong_secret
 from stratvisor.http.answers import json_answer, see
 from stratvisor.http.audited import note
 from stratvisor.http.doors import CODE_NS, SESSION_NS
@@ -44,7 +44,7 @@ async def log_in(request: web.Request, asked: Asked) -> web.Response:
             for_people=True,
         )
     cookie, session = opened
-    who = Caller(session.by, address_of(request), session.role, session)
+    who = Caller(session.by, where_from(request), session.role, session)
     note(request, "log in", after={"role": session.role}, who=who)
     answer = see(f"{here.base}/")
     answer.set_cookie(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stratvisor.http.errors import RequestError
+from stratvisor.settings import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,6 +74,24 @@ class Names:
         authority = _authority(request.headers.get("Host", ""), "https")
         return authority is not None and self._secure.get(authority, False)
 
+    def client(self, request: web.Request) -> tuple[str, str | None]:
+        """The address of a client on TCP, and that of the proxy that says so; None: there is none.
+
+        A proxy is believed where it runs on this machine and brings a name of `public_urls`: whoever else
+        here feigns one, deceives about an address that says nothing of his token.
+        """
+        transport = request.transport
+        peer = None if transport is None else transport.get_extra_info("peername")
+        address = str(peer[0]) if isinstance(peer, tuple) else "an address that is gone"
+        told = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if (
+            _is_address(told)
+            and is_loopback(address)
+            and self._is_public(request.headers.get("Host", ""), request)
+        ):
+            return told, address
+        return address, None
+
     def _is_public(self, host: str, request: web.Request) -> bool:
         # A proxy that ends TLS sends the name alone, for port 443 as for 80.
         return any(_authority(host, scheme) in self._secure for scheme in {*_PORTS, _scheme(request)})
@@ -103,6 +122,14 @@ def _is_own_address(name: str, request: web.Request) -> bool:
     except ValueError:
         return False
     return address.is_loopback or (here is not None and _address(here.getsockname()[0]) == address)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
