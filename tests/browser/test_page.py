@@ -11,6 +11,7 @@ from sample_day import EMA_LOG, WICKED_LINE
 from waiting import until_async
 
 from stratvisor.http import logbook, sse
+from stratvisor.http.roles import Role
 from stratvisor.ports import Refused
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ async def test_stop_changes_the_state_live(browser: Browser, here: Served, host:
         assert await page.is_enabled("#start-opening_range")
         assert await page.is_disabled("#stop-opening_range")
     assert [(name, order.verb, order.by) for name, order in host.orders] == [
-        ("opening_range", "stop", "page")
+        ("opening_range", "stop", "a login link of the tests")
     ]
 
 
@@ -397,3 +398,21 @@ async def test_the_keyboard_reaches_every_button(browser: Browser, here: Served)
         )
         assert set(wanted) <= reached
         assert unseen == set()
+
+
+async def test_a_telephone_stops_all_and_sees_nothing_else(
+    browser: Browser, here: Served, host: FakeHost
+) -> None:
+    link = here.front.login_link(Role.PANIC, "token 'phone'")
+    assert link is not None
+    context = await browser.new_context(viewport={"width": 390, "height": 700})
+    page = await context.new_page()
+    await page.goto(link)
+    await page.click("main button")
+    await page.wait_for_selector("button.danger")
+    assert await page.locator("main button").count() == 1
+    await page.click("button.danger")
+    await page.wait_for_selector("text=Told to stop")
+    assert {(order.verb, order.by) for _name, order in host.orders} == {("stop", "token 'phone'")}
+    assert "EMA" not in await page.content()
+    await context.close()
