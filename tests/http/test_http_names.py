@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import ssl
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from certificates import Pair, make_pair, needs_openssl
 from serving import TOKEN, served
 from waiting import until_async
@@ -170,6 +172,22 @@ async def test_the_trail_names_the_client_behind_a_proxy(
     async with served(host, tmp_path, public_urls=PUBLIC) as here, here.over_tcp() as client:
         assert await status_of(client, "POST", STOP, **headers) == 202
     assert f'"where":"{where}"' in (tmp_path / "log" / "audit.jsonl").read_text()
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [
+        ("127.0.0.1", ("203.0.113.5", "127.0.0.1")),
+        ("::1", ("203.0.113.5", "::1")),
+        ("192.0.2.9", ("192.0.2.9", None)),
+    ],
+)
+def test_only_a_proxy_on_this_machine_is_believed(peer: str, client: tuple[str, str | None]) -> None:
+    headers = {"Host": "bots.example.com", "X-Forwarded-For": "203.0.113.5"}
+    request = make_mocked_request("GET", STATUS, headers=headers)
+    transport = mock.Mock(**{"get_extra_info.side_effect": {"peername": (peer, 4242)}.get})
+    request._protocol.transport = transport
+    assert Names(PUBLIC).client(request) == client
 
 
 async def test_who_guesses_behind_a_proxy_is_alone_in_waiting(host: FakeHost, tmp_path: Path) -> None:
