@@ -53,6 +53,15 @@ const page = {
   timer: 0,
   busy: false,
   again: false,
+  left: false,
+  streams: [],
+
+  // A form leads elsewhere: who logs out must not ask once more on the way, and be refused.
+  leave() {
+    this.left = true;
+    clearTimeout(this.timer);
+    for (const stream of this.streams) stream.close();
+  },
 
   soon() {
     if (!this.timer) this.timer = setTimeout(() => this.refresh(), SETTLE_MS);
@@ -61,6 +70,7 @@ const page = {
   async refresh() {
     clearTimeout(this.timer);
     this.timer = 0;
+    if (this.left) return;
     if (this.busy) {
       this.again = true;
       return;
@@ -68,7 +78,7 @@ const page = {
     this.busy = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10_000) });
-      if (answer.status === 401) location.reload();
+      if (answer.status === 401) this.left || location.reload();
       else this.show(new DOMParser().parseFromString(await answer.text(), "text/html"));
     } catch {
       // The events say that the connection is lost, and ask for this again once it is back.
@@ -109,6 +119,7 @@ function lost(is) {
 class Stream {
   constructor(url, handlers, opened) {
     Object.assign(this, { url, handlers, opened, source: null, timer: 0, wait: 1_000 });
+    page.streams.push(this);
     document.addEventListener("visibilitychange", () => (document.hidden ? this.close() : this.open()));
     if (!document.hidden) this.open();
   }
@@ -205,7 +216,10 @@ async function order(form) {
 }
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-order]")) return;
+  if (!event.target.matches("[data-order]")) {
+    if (event.target.method === "post") page.leave();
+    return;
+  }
   event.preventDefault();
   order(event.target);
 });
