@@ -78,8 +78,8 @@ const page = {
     this.busy = true;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(10_000) });
-      if (answer.status === 401) this.left || location.reload();
-      else this.show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      if (answer.status !== 401) this.show(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      else if (!this.left) location.reload();
     } catch {
       // The events say that the connection is lost, and ask for this again once it is back.
     }
