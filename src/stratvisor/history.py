@@ -1,8 +1,10 @@
 """run/history.db: what happened, for people to look up; it may be deleted and never decides.
 
 Records are handed over on the event loop and never waited for: one thread writes them, in order, those
-of one turn of the loop in one transaction. A disk that takes no more costs patience, then the oldest
-records; a file that is damaged is set aside and begun anew. Nothing here stops the daemon.
+of one turn of the loop in one transaction. A disk that takes no more, or another program that keeps the
+file locked, costs patience, then the oldest records; it is tried again with the next records and at
+times, and nobody who reads waits for it twice. A file that is damaged is set aside and begun anew.
+Nothing here stops the daemon.
 
 Knows when and where to write; what a row is stands in `history_rows`.
 """
@@ -13,12 +15,14 @@ import asyncio
 import json
 import logging
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from stratvisor import history_rows
 from stratvisor.history_db import HistoryDatabase, NotOurs
 from stratvisor.history_rows import Happened, Record, RunBegan, RunEnded
+from stratvisor.tasks import threads
+from stratvisor.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +38,11 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 10_000
 """Records kept in memory while the disk takes none."""
+
+RETRY_S = 5.0
+"""Between tries while it fails; the first one waits for as long, the others for nobody."""
+
+NAME = "run/history.db"
 
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _PASSING = frozenset(
@@ -57,12 +66,15 @@ class HistoryUnavailable(Exception):  # noqa: N818  a finding about a disk, not 
 class History:
     """The history at `path`, opened with the first use. Everything public is for the event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, troubles: Troubles | None = None) -> None:
         self.lost = 0
         """Records that could not be written and were given up."""
         self._path = path
-        self._thread = ThreadPoolExecutor(1, "history")
+        self._troubles = troubles or Troubles()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threads(1, "history")
         self._pending: list[Record] = []
+        self._retry: asyncio.TimerHandle | None = None
         self._closed = False
         # Of the thread alone:
         self._database: HistoryDatabase | None = None
@@ -135,16 +147,28 @@ class History:
             return
         self._flush()
         self._closed = True
+        if self._retry is not None:
+            self._retry.cancel()
         await asyncio.get_running_loop().run_in_executor(self._thread, self._let_go)
         self._thread.shutdown(wait=False)
+
+    def _try_later(self) -> None:
+        if self._retry is None and not self._closed:
+            self._retry = self._loop.call_later(RETRY_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        self._thread.submit(self._write, [])
 
     # In the thread.
 
     def _write(self, batch: list[Record]) -> None:
         records = self._backlog + batch
+        if not records:
+            return
         self._backlog = []
         try:
-            self._with_database(lambda database: database.write(records))
+            self._with_database(lambda database: database.write(records, patient=not self._failing))
         except Exception as error:  # noqa: BLE001  the thread's outermost edge: nobody waits for it
             self._not_written(records, error)
         else:
@@ -154,14 +178,22 @@ class History:
         """Try again with the next records where that may help."""
         if _code(error) in _PASSING or isinstance(error, OSError):
             self._backlog = records[-BACKLOG:]
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._try_later)
         self.lost += len(records) - len(self._backlog)
+        told = f"cannot be written: {error}; tried again every {RETRY_S:g} s"
+        self._troubles.say(NAME, told if self._backlog else f"{type(error).__name__}: {error}")
         if not self._failing:
             self._failing = True
-            log.error("cannot write the history to %s; the daemon goes on", self._path, exc_info=error)
+            bug = None if self._backlog else error
+            log.error(
+                "cannot write the history to %s: %s; the daemon goes on", self._path, error, exc_info=bug
+            )
 
     def _written(self, count: int) -> None:
         if self._failing:
             self._failing = False
+            self._troubles.over(NAME)
             log.warning("the history is written again: %d records now, %d lost so far", count, self.lost)
 
     def _answer(self, question: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -67,8 +67,12 @@ class HistoryDatabase:
             return False
         return (now.st_dev, now.st_ino) == (self._file.st_dev, self._file.st_ino)
 
-    def write(self, records: Sequence[history_rows.Record]) -> None:
-        """Write all records, in order, or none; now and then forget the oldest."""
+    def write(self, records: Sequence[history_rows.Record], *, patient: bool = True) -> None:
+        """Write all records, in order, or none; now and then forget the oldest.
+
+        `patient`: wait for another program that has the file locked, for `BUSY_S` at most.
+        """
+        self.db.execute(f"PRAGMA busy_timeout = {round(BUSY_S * 1000) if patient else 0}")
         with self._transaction():
             for record in records:
                 history_rows.write(self.db, record)

@@ -9,7 +9,10 @@ Knows nothing of what the tasks do. Rule: whoever owns a `Tasks` closes it, and 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -18,6 +21,27 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _log = logging.getLogger(__name__)
+
+
+def threads(count: int, name: str) -> ThreadPoolExecutor:
+    """A pool whose threads all stand already.
+
+    One that begins them as they are needed fails where the system has no more to give, and yet keeps the
+    work that it refused for later (concurrent/futures/thread.py, `submit`).
+
+    Raises:
+        OSError: the system has no thread to give.
+    """
+    pool = ThreadPoolExecutor(count, name)
+    together = threading.Barrier(count)
+    try:
+        for begun in [pool.submit(together.wait) for _ in range(count)]:
+            begun.result()
+    except RuntimeError as error:
+        together.abort()
+        pool.shutdown(wait=False)
+        raise BlockingIOError(errno.EAGAIN, str(error)) from error
+    return pool
 
 
 class Tasks:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import until_async
 
 from stratvisor import history as history_module
 from stratvisor import history_db, history_rows
@@ -18,6 +19,7 @@ from stratvisor.provenance import MadeOf
 from stratvisor.spec import SECOND, Logs, Stop
 from stratvisor.state import Because, Exit, Run, Want
 from stratvisor.timeline import Bar
+from stratvisor.troubles import Troubles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -280,9 +282,9 @@ async def test_records_of_one_turn_share_a_transaction(
     sizes: list[int] = []
     write = history_db.HistoryDatabase.write
 
-    def counted(self: history_db.HistoryDatabase, records: list[Any]) -> None:
+    def counted(self: history_db.HistoryDatabase, records: list[Any], *, patient: bool) -> None:
         sizes.append(len(records))
-        write(self, records)
+        write(self, records, patient=patient)
 
     monkeypatch.setattr(history_db.HistoryDatabase, "write", counted)
     for number in range(100):
@@ -461,6 +463,47 @@ async def test_a_locked_file_is_waited_for(
     other.close()
     history.record_event(NINE, None, "third", None, {})
     assert [event["kind"] for event in await history.events(None, 10)] == ["first", "second", "third"]
+
+
+async def test_what_is_locked_is_written_later_by_itself_and_shown_meanwhile(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_db, "BUSY_S", 0.01)
+    monkeypatch.setattr(history_module, "RETRY_S", 0.01)
+    troubles = Troubles()
+    history = History(path, troubles)
+    await history.events(None, 1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    history.record_event(NINE, None, "first", None, {})
+    await until_async(troubles.problems, "it is shown")
+    assert "database is locked; tried again" in troubles.problems()[0].message
+    other.close()
+    await until_async(lambda: not troubles.problems(), "it is over")
+    assert [event["kind"] for event in await history.events(None, 10)] == ["first"]
+    await history.close()
+
+
+async def test_only_the_first_try_waits_for_a_lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[bool] = []
+    write = history_db.HistoryDatabase.write
+
+    def counted(database: history_db.HistoryDatabase, records: list[Any], *, patient: bool) -> None:
+        waits.append(patient)
+        write(database, records, patient=patient)
+
+    monkeypatch.setattr(history_db, "BUSY_S", 0.01)
+    monkeypatch.setattr(history_db.HistoryDatabase, "write", counted)
+    history = History(path)
+    await history.events(None, 1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    for number in range(3):
+        history.record_event(NINE, None, f"kind{number}", None, {})
+        await history.events(None, 1)
+    other.close()
+    await history.close()
+    assert waits == [True, False, False]
 
 
 async def test_a_full_disk_keeps_only_so_much_in_memory(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from typing import TYPE_CHECKING
+import threading
 
-from stratvisor.tasks import Tasks
+import pytest
+from waiting import until
 
-if TYPE_CHECKING:
-    import pytest
+from stratvisor.tasks import Tasks, threads
 
 
 async def _answer() -> int:
@@ -120,3 +120,28 @@ async def test_a_task_may_close_its_own_group() -> None:
     await asyncio.wait_for(closer, 5)
     assert other.cancelled()
     assert not closer.cancelled()
+
+
+def test_a_pool_has_all_its_threads_from_the_first() -> None:
+    before = threading.active_count()
+    pool = threads(3, "pool")
+    assert threading.active_count() == before + 3
+    pool.shutdown()
+
+
+def test_a_pool_that_cannot_have_its_threads_is_refused_and_leaves_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = threading.active_count()
+    start, begun = threading.Thread.start, list[int]()
+
+    def limited(thread: threading.Thread) -> None:
+        begun.append(1)
+        if len(begun) == 3:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    with pytest.raises(BlockingIOError, match="can't start new thread"):
+        threads(3, "pool")
+    until(lambda: threading.active_count() == before, "no thread is left")
