@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import pytest
 
 from stratvisor.kept import Kept
 from stratvisor.state import Backoff, Hold, Idle, Until, Wants
-from stratvisor.store import Loaded, Store, StoreTooNew
+from stratvisor.store import Loaded, Lost, Store, StoreTooNew
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +70,7 @@ def test_only_the_owner_may_read_it(path: Path, store: Store) -> None:
 def test_a_save_leaves_nothing_beside_it(path: Path, store: Store) -> None:
     store.save({"ema": HELD}, news_id=1)
     store.save({"ema": HELD}, news_id=2)
-    assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
+    assert sorted(entry.name for entry in path.parent.iterdir()) == ["state.json", "state.json.copy"]
 
 
 def test_a_save_that_fails_leaves_the_last_one(
@@ -104,15 +105,22 @@ def test_what_is_saved_is_synced_before_it_gets_its_name(
 
     monkeypatch.setattr(os, "fsync", fsync)
     store.save({"ema": HELD}, news_id=1)
-    assert steps == ["content synced, named: False", "folder synced, named: True"]
+    assert steps[:2] == ["content synced, named: False", "folder synced, named: True"]
+    assert len(steps) == 4  # the same for the copy
 
 
 # Damage.
 
 
 def saved(store: Store, path: Path) -> bytes:
+    """What a save wrote, without its copy."""
     store.save({"ema": HELD}, news_id=41)
+    copy_of(path).unlink()
     return path.read_bytes()
+
+
+def copy_of(path: Path) -> Path:
+    return path.with_name("state.json.copy")
 
 
 @pytest.mark.parametrize(
@@ -140,14 +148,19 @@ def test_a_file_of_garbage_is_set_aside_and_told(path: Path, store: Store, conte
     assert loaded.problem is not None
     assert "state.json.bad-1" in loaded.problem
     assert path.with_name("state.json.bad-1").read_bytes() == content
-    assert not path.exists()
+    assert loaded.lost.all
+    assert "ema" in store.load().lost  # a daemon that dies before it has saved is not taken for the first
+    store.save({"ema": HELD}, news_id=1)
+    assert path.with_name("state.json.bad-1").read_bytes() == content
 
 
 def test_a_file_torn_anywhere_is_set_aside_and_told(path: Path, store: Store) -> None:
     whole = saved(store, path).rstrip()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
-        assert store.load().problem is not None
+        loaded = store.load()
+        assert loaded.problem is not None
+        assert loaded.lost.all
     assert len(list(path.parent.glob("state.json.bad-*"))) == len(range(0, len(whole), 7))
 
 
@@ -156,6 +169,7 @@ def test_one_bad_file_does_not_bury_another(path: Path, store: Store) -> None:
     for content in ("first", "second"):
         path.write_text(content)
         store.load()
+        path.unlink()
     assert path.with_name("state.json.bad-1").read_text() == "first"
     assert path.with_name("state.json.bad-2").read_text() == "second"
 
@@ -166,8 +180,10 @@ def test_a_damaged_entry_costs_no_other_its_hold(path: Path, store: Store) -> No
     content["strategies"]["orb"]["streak"] = "two"
     content["strategies"]["eod"] = 5
     path.write_text(json.dumps(content))
+    copy_of(path).unlink()
     loaded = store.load()
     assert loaded.strategies == {"ema": HELD}
+    assert loaded.lost == Lost(frozenset({"orb", "eod"}))
     assert loaded.news_id == 41
     assert loaded.problem is not None
     assert "orb: streak: 'two' is no int" in loaded.problem
@@ -200,7 +216,54 @@ def test_a_file_of_a_newer_stratvisor_is_refused_and_untouched(path: Path, store
 
 def test_a_run_folder_that_was_cleaned_away_is_made_again(path: Path, store: Store) -> None:
     store.save({"ema": HELD}, news_id=1)
-    path.unlink()
-    path.parent.rmdir()
+    shutil.rmtree(path.parent)
     store.save({"ema": HELD}, news_id=2)
     assert store.load() == Loaded({"ema": HELD}, 2, "boot-a")
+
+
+# The copy.
+
+
+def test_the_copy_is_taken_where_the_file_is_damaged_or_gone(path: Path, store: Store) -> None:
+    store.save({"ema": HELD}, news_id=41)
+    path.write_bytes(b"torn")
+    loaded = store.load()
+    assert (loaded.strategies, loaded.lost) == ({"ema": HELD}, Lost())
+    assert loaded.problem is not None
+    path.unlink()
+    assert store.load() == Loaded({"ema": HELD}, 41, "boot-a")
+
+
+def test_a_damaged_entry_is_taken_from_the_copy(path: Path, store: Store) -> None:
+    store.save({"ema": HELD, "orb": WAITING}, news_id=41)
+    content = json.loads(path.read_bytes())
+    content["strategies"]["ema"]["hold"] = "down"
+    path.write_text(json.dumps(content))
+    loaded = store.load()
+    assert (loaded.strategies, loaded.lost) == ({"ema": HELD, "orb": WAITING}, Lost())
+
+
+def test_an_older_file_that_was_put_in_its_place_does_not_count(path: Path, store: Store) -> None:
+    store.save({}, news_id=3)
+    older = path.read_bytes()
+    store.save({"ema": HELD}, news_id=4)
+    path.write_bytes(older)
+    assert store.load() == Loaded({"ema": HELD}, 4, "boot-a")
+
+
+def test_a_copy_that_was_not_written_any_more_does_not_count(path: Path, store: Store) -> None:
+    store.save({}, news_id=3)
+    older = path.read_bytes()
+    store.save({"ema": HELD}, news_id=3)
+    copy_of(path).write_bytes(older)
+    assert store.load() == Loaded({"ema": HELD}, 3, "boot-a")
+
+
+def test_a_copy_of_a_newer_stratvisor_is_refused(path: Path, store: Store) -> None:
+    store.save({}, news_id=3)
+    store.check()
+    copy_of(path).write_text('{"level": 2}')
+    with pytest.raises(StoreTooNew):
+        store.load()
+    with pytest.raises(StoreTooNew):
+        store.check()
