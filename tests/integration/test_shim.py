@@ -413,7 +413,7 @@ async def test_a_dead_run_without_an_end_is_accounted_for_as_unseen(home: Path) 
     assert rundir.must_read(str(folder / rundir.EXIT))["unknown"] is True
 
 
-@pytest.mark.parametrize("torn", ["", "{", "[]", '{"format": 99}', '{"format": 1}'])
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"format": 1}'])
 @pytest.mark.parametrize("name", [rundir.PID, rundir.EXIT, rundir.SPEC, rundir.WANT])
 async def test_a_torn_file_harms_its_strategy_alone(home: Path, torn: str, name: str) -> None:
     (unfinished(home) / name).write_text(torn)
@@ -427,6 +427,22 @@ async def test_a_torn_file_harms_its_strategy_alone(home: Path, torn: str, name:
         await runs.end(strategy="other")
         await runs.launch(wicked("leave", "0"), number=2)
         await runs.end(number=2)
+
+
+@pytest.mark.parametrize("name", [rundir.PID, rundir.SPEC, rundir.WANT])
+async def test_a_run_of_a_newer_format_is_left_alone_and_blocks_its_strategy_alone(
+    home: Path, name: str
+) -> None:
+    path = unfinished(home) / name
+    path.write_text('{"format": 99}')
+    async with running(home) as runs:
+        survey = await asyncio.to_thread(runs.runner.survey)
+        assert (survey.live, survey.ended) == ((), ())
+        await runs.launch(wicked("leave", "0"), strategy="other")
+        await runs.end(strategy="other")
+        with pytest.raises(LaunchRefused, match="made by a newer stratvisor"):
+            await runs.launch(wicked("leave", "0"), number=2)
+    assert sorted(one.name for one in path.parent.iterdir()) == sorted({"pid.json", name})
 
 
 async def test_a_new_shim_signals_nobody_by_a_bare_pid(home: Path) -> None:

@@ -73,7 +73,7 @@ def argv(home: Path, process: Process) -> list[str]:
     if not os.path.isfile(script):
         raise LaunchRefused(f"its script {process.script} is missing")
     python = sys.executable if process.python is None else os.path.join(home, process.python)
-    if not os.access(python, os.X_OK):
+    if not os.access(python, os.X_OK, effective_ids=True):  # as exec will ask
         raise LaunchRefused(f"its interpreter {process.python or python} is missing or cannot be executed")
     return [python, "-u", script, *process.args]
 

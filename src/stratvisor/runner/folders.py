@@ -155,6 +155,17 @@ class Folders:
         """Whether it has said READY=1."""
         return os.path.exists(self.path(key, rundir.READY))
 
+    def too_new(self, key: Key) -> str | None:
+        """Why an unfinished run is for a newer stratvisor alone; None: it is not."""
+        for name in (rundir.SPEC, rundir.WANT, rundir.PID):
+            try:
+                rundir.read(self.path(key, name))
+            except rundir.TooNew as error:
+                return str(error)
+            except rundir.Unreadable:
+                continue
+        return None
+
     def who(self, key: Key) -> dict[str, Any] | None:
         """Its pid.json; None: it does not stand yet.
 

@@ -94,10 +94,11 @@ class LocalRunner:
         """Make the run: directory, locks, FIFO, log, shim. See `ports.Runner`."""
         key = Key(order.strategy, order.number)
         values = secrets.for_launch(self._folders.home, order.strategy, order.process)
-        self._refuse_beside_strays(order.strategy)
-        self._refuse_beside_unfinished(order.strategy)
         with contextlib.ExitStack() as stack:
             try:
+                self._refuse_beside_newer(order.strategy)
+                self._refuse_beside_strays(order.strategy)
+                self._refuse_beside_unfinished(order.strategy)
                 names = (rundir.LOCK, rundir.LOCK_STRATEGY)
                 locks = [self._folders.lock(order.strategy, name, stack) for name in names]
                 stack.callback(self._folders.remove_unborn, key)
@@ -112,6 +113,15 @@ class LocalRunner:
         if alive:
             self._strays[strategy] = alive
             raise LaunchRefused(alive[0].why)
+
+    def _refuse_beside_newer(self, strategy: str) -> None:
+        """Of a run that a newer stratvisor began nobody here can say whether it lives."""
+        for number in self._folders.numbers(strategy):
+            key = Key(strategy, number)
+            why = None if self._folders.is_finished(key) else self._folders.too_new(key)
+            if why is not None:
+                cure = f"upgrade stratvisor, or remove {self._folders.path(key)} once nothing of it lives"
+                raise LaunchRefused(f"{why}, and may still run; {cure}")
 
     def _refuse_beside_unfinished(self, strategy: str) -> None:
         """A free lock alone proves nothing: a run without an end may have processes that let go of it.
@@ -238,13 +248,25 @@ class LocalRunner:
         loop = asyncio.get_running_loop()
         loop.remove_reader(handle.shim)
         _reap(handle.shim)
-        finished = self._folders.end(key)
-        if finished is None:
-            arguments = (loop, key, handle)
-            threading.Thread(target=self._replace_shim, args=arguments, name="resume", daemon=True).start()
+        self._settle(loop, key, handle)
+
+    def _settle(self, loop: asyncio.AbstractEventLoop, key: Key, handle: Handle) -> None:
+        """A shim is gone: account for its run, or have that go on under a new one."""
+        try:
+            finished = self._folders.end(key)
+            if finished is None:
+                arguments = (loop, key, handle)
+                threading.Thread(
+                    target=self._replace_shim, args=arguments, name="resume", daemon=True
+                ).start()
+                return
+            if finished.exit.unknown:
+                finished = self._as_reaped(key, handle, finished)
+        except (OSError, RuntimeError) as error:
+            # No descriptor, no thread: that passes, and an end must not be unknown for it.
+            log.warning("cannot see how %s, run %d, ended: %s; looking again", *key, error)
+            loop.call_later(RETRY_S, self._settle, loop, key, handle)
             return
-        if finished.exit.unknown:
-            finished = self._as_reaped(key, handle, finished)
         handle.close()
         if handle.ended is not None:
             handle.ended(finished)
@@ -267,7 +289,7 @@ class LocalRunner:
                 try:
                     self.resume(key, self._status_of(key, lost))
                 except (OSError, LaunchRefused, rundir.Unreadable) as error:
-                    if strays.living(self._folders, key):
+                    if self._may_live(key):
                         log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
                         self._closing.wait(RETRY_S)
                         continue
@@ -281,6 +303,13 @@ class LocalRunner:
                 return
         finally:
             lost.close()
+
+    def _may_live(self, key: Key) -> bool:
+        """Whether anything of a run lives; also where nobody can look now."""
+        try:
+            return strays.living(self._folders, key)
+        except OSError:
+            return True
 
     def _watch_again(self, key: Key, ended: Callable[[Finished], None]) -> None:
         if not self._closing.is_set():
@@ -350,8 +379,10 @@ def _await_word(heard: int, folder: str) -> None:
     poll.register(heard, select.POLLIN)
     if not poll.poll(SHIM_TIMEOUT_MS):
         raise LaunchRefused(f"its shim does not answer ({folder})")
-    if os.read(heard, 16) != b"up":
-        raise LaunchRefused("its shim failed; run/shim.err says why")
+    word = os.read(heard, rundir.WORD_SIZE)
+    if word != rundir.WORD_UP:
+        why = word.decode("utf-8", "replace") or "its shim failed; run/shim.err says why"
+        raise LaunchRefused(why)
 
 
 def _pidfd(identity: rundir.Identity) -> int:

@@ -55,10 +55,14 @@ class Surveyor:
         return Survey(tuple(live), tuple(ended), tuple(named)), self._strays
 
     def _look_at(self, key: Key) -> Found | Finished | None:
-        """One run; None: it never ran, or it is named as a stray."""
+        """One run; None: it never ran, is named as a stray, or is for a newer stratvisor."""
         finished = self._folders.end(key)
         if finished is not None:
             return finished
+        newer = self._folders.too_new(key)
+        if newer is not None:
+            log.warning("leaving %s, run %d, alone: %s", *key, newer)
+            return None
         try:
             return self._unfinished(key)
         except (OSError, LaunchRefused, rundir.Unreadable, KeyError, TypeError) as error:

@@ -60,11 +60,11 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         lock, reply, given, *rest = descriptors
         shim = Shim(lock, _receive(given), resumed=not rest)
         if rest:
-            shim.launch(rest[0])
+            shim.launch(rest[0], reply)
         else:
             shim.resume(request["status"])
         with contextlib.suppress(BrokenPipeError):  # the daemon that asked is gone; the run is not
-            os.write(reply, b"up")
+            os.write(reply, rundir.WORD_UP)
         os.close(reply)
         shim.supervise()
         shim.finish()
@@ -121,12 +121,16 @@ class Shim:
     def _title(self) -> str:
         return f"run {self._spec['run']} of {self._spec['strategy']}"
 
-    def launch(self, lock_strategy: int) -> None:
-        """Make the strategy's process; it runs once pid.json stands."""
+    def launch(self, lock_strategy: int, reply: int) -> None:
+        """Make the strategy's process, which runs once pid.json stands; or say why to `reply`."""
         gate_read, gate = os.pipe2(os.O_CLOEXEC)
         self._errors, errors_write = os.pipe2(os.O_CLOEXEC)
         self._began_wall_ns = time.time_ns()
-        main = os.fork()
+        try:
+            main = os.fork()
+        except OSError as error:
+            rundir.say_why(reply, f"cannot make its process: {error.strerror}")
+            raise
         if main == 0:
             os.close(gate)
             spec = {**self._spec, "env": {**self._spec["env"], **(self._secrets or {})}}
@@ -216,7 +220,7 @@ class Shim:
         """Read again what is wanted. A want.json that cannot be read leaves the last one in force."""
         try:
             self._want = rundir.must_read(rundir.WANT)
-        except rundir.Unreadable as error:
+        except (rundir.Unreadable, OSError) as error:
             self._log.note(f"cannot obey: {error}")
         self._log.limits = _limits(self._want)
         self._stopper.obey(self._want)

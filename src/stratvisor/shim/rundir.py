@@ -16,6 +16,8 @@ have ended with it.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 from typing import Any, NamedTuple
@@ -37,6 +39,11 @@ PEEK = "peek"
 NEWS = "news"
 """run/news: the daemon's datagram socket; a shim sends `ID N` there to say "look again"."""
 
+WORD_UP = b"up"
+"""What a shim says to the daemon that asked for it, once its run lives; any other word says why not."""
+
+WORD_SIZE = 512
+
 EXIT_SIZE = 8192
 CTL_SIZE = 4096
 """Pipe buffers past 16,384 pages a user shrink for everybody (pipe(7)), and ctl needs few bytes."""
@@ -44,6 +51,10 @@ CTL_SIZE = 4096
 
 class Unreadable(Exception):  # noqa: N818  what is wrong is the file
     """A file that stands and cannot be understood: torn, foreign, or of a newer stratvisor."""
+
+
+class TooNew(Unreadable):
+    """A newer stratvisor made it: whatever it means, it is not ours to judge."""
 
 
 class Identity(NamedTuple):
@@ -83,11 +94,16 @@ def boot_id() -> str:
         return file.read().strip()
 
 
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""What says nothing about a file, and passes."""
+
+
 def read(path: str) -> dict[str, Any] | None:
     """One JSON file of a run directory; None where it does not stand.
 
     Raises:
         Unreadable: it stands and is not what it should be.
+        OSError: it cannot be read just now: this process or the machine is out of something.
     """
     try:
         with open(path, "rb") as file:
@@ -95,6 +111,8 @@ def read(path: str) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise
         raise Unreadable(f"{path}: {error.strerror}") from error
     try:
         facts = json.loads(text)
@@ -103,7 +121,7 @@ def read(path: str) -> dict[str, Any] | None:
     if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
         raise Unreadable(f"{path} is none of stratvisor's: no format level")
     if facts["format"] > FORMAT:
-        raise Unreadable(f"{path} has format {facts['format']}, made by a newer stratvisor")
+        raise TooNew(f"{path} was made by a newer stratvisor (format {facts['format']}, not {FORMAT})")
     return facts
 
 
@@ -126,6 +144,12 @@ def write(path: str, facts: dict[str, Any]) -> None:
     with open(descriptor, "wb") as file:
         file.write(encode(facts))
     os.rename(draft, path)
+
+
+def say_why(reply: int, why: str) -> None:
+    """A shim cannot be; the daemon that asked for it, if it lives, is told why."""
+    with contextlib.suppress(OSError):
+        os.write(reply, why.encode()[:WORD_SIZE])
 
 
 def reserve_exit(folder: str) -> None:

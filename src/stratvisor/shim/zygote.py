@@ -20,7 +20,7 @@ import json
 import signal
 import socket
 
-from stratvisor.shim import kernel, main
+from stratvisor.shim import kernel, main, rundir
 
 MAX_REQUEST = 65_536
 DESCRIPTORS = 4
@@ -36,9 +36,8 @@ def serve(daemon: socket.socket) -> None:
         taken, taking = os.pipe2(os.O_CLOEXEC)
         try:
             child = os.fork()
-        except OSError:  # no process to be had: the daemon hears it from the closed descriptors
-            for descriptor in receive(daemon)[1]:
-                os.close(descriptor)
+        except OSError as error:
+            refuse(receive(daemon)[1], f"cannot make its shim's process: {error.strerror}")
             child = -1
         if child == 0:
             request, descriptors = receive(daemon)
@@ -49,6 +48,14 @@ def serve(daemon: socket.socket) -> None:
         os.close(taking)
         os.read(taken, 1)  # the end of file, once the child has its request
         os.close(taken)
+
+
+def refuse(descriptors: list[int], why: str) -> None:
+    """There is no shim to answer: say why, and let go of the run."""
+    if len(descriptors) > 1:
+        rundir.say_why(descriptors[1], why)
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def receive(daemon: socket.socket) -> tuple[bytes, list[int]]:
