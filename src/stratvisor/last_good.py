@@ -30,6 +30,10 @@ class LastGood:
         self._home = home
         self._kept: dict[Path, bytes] = {}
 
+    def forget(self) -> None:
+        """What was kept is gone: keep all of it again."""
+        self._kept = {}
+
     def settings(self) -> Settings:
         """Those of stratvisor.toml; where it is bad now, those it last said while it was good."""
         known, problems = settings.read(self._home)

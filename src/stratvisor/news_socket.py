@@ -21,9 +21,20 @@ class NewsSocket:
     def __init__(self, folder: Path, heard: Callable[[str, int], None]) -> None:
         self._folder = folder
         self._heard = heard
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket: socket.socket | None = None
 
     def __enter__(self) -> Self:
+        self.bind()
+        return self
+
+    def bind(self) -> None:
+        """Take the place; again where it was removed.
+
+        Raises:
+            OSError: it cannot be had.
+        """
+        self._let_go()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         path = self._folder / rundir.NEWS
         path.unlink(missing_ok=True)
         folder = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -33,16 +44,20 @@ class NewsSocket:
         finally:
             os.close(folder)
         path.chmod(0o600)
-        asyncio.get_running_loop().add_reader(self._socket, self._read)
-        return self
+        asyncio.get_running_loop().add_reader(self._socket, self._read, self._socket)
 
     def __exit__(self, *_exception: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket)
-        self._socket.close()
+        self._let_go()
 
-    def _read(self) -> None:
+    def _let_go(self) -> None:
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _read(self, ours: socket.socket) -> None:
         with contextlib.suppress(BlockingIOError):
             while True:
-                words = self._socket.recv(256).split()
+                words = ours.recv(256).split()
                 if len(words) == 2 and words[1].isdigit():
                     self._heard(words[0].decode("ascii", "replace"), int(words[1]))

@@ -60,18 +60,21 @@ _OURS = "__pycache__"
 class Watcher:
     """Watches `paths`, each a file or a folder with all beneath it, in parents that exist.
 
+    Of what lies `beside` them only whether it comes and goes.
+
     Calls `poke` on the running loop, at least once after the last change, and once after a new watch
     stands, since nobody saw what changed before.
     """
 
-    def __init__(self, paths: Iterable[Path], poke: Callable[[], None]) -> None:
+    def __init__(self, paths: Iterable[Path], poke: Callable[[], None], beside: Iterable[Path] = ()) -> None:
         self._poke = poke
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "watch")
         self._closed = False
         self._told = False
         # Of our thread alone:
-        self._targets = _targets([path.absolute() for path in paths], self._tell, self._replaced)
+        within, alone = ([path.absolute() for path in some] for some in (paths, beside))
+        self._targets = _targets(within, alone, self._tell, self._replaced)
         self._observer: BaseObserver | None = None
         self._watches: dict[Path, _Watch] = {}
         self._unwatched: set[Path] = set()
@@ -214,12 +217,12 @@ class _Watch:
 
 
 def _targets(
-    paths: list[Path], tell: Callable[[], None], replaced: Callable[[Path], None]
+    paths: list[Path], alone: list[Path], tell: Callable[[], None], replaced: Callable[[Path], None]
 ) -> dict[Path, _Target]:
     """The parents, then the paths themselves, which are watched as long as they are folders."""
     targets: dict[Path, _Target] = {}
-    for parent in dict.fromkeys(path.parent for path in paths):
-        beside = [path for path in paths if path.parent == parent]
+    for parent in dict.fromkeys(path.parent for path in (*paths, *alone)):
+        beside = [path for path in (*paths, *alone) if path.parent == parent]
         targets[parent] = _Target(recursive=False, handler=_Beside(beside, tell, replaced))
     for path in paths:
         targets[path] = _Target(recursive=True, handler=_Within(path, tell, replaced))

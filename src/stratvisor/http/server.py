@@ -58,6 +58,7 @@ class Server:
     ) -> None:
         self._front = app[FRONT]
         self._runner = web.AppRunner(app, shutdown_timeout=GRACE_S)
+        self._path = path
         self._unix = UnixSocket(path)
         self._address = address
         self._tls = tls
@@ -74,6 +75,18 @@ class Server:
         if self._address is not None and not await self._listen_tcp(*self._address):
             self._tasks.spawn(self._keep_trying(*self._address), "listen on TCP")
         return self
+
+    async def listen_again(self) -> None:
+        """Make the Unix socket anew where it was removed; who is connected stays so.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        if self._unix.is_lost():
+            self._unix.close()
+            self._unix = UnixSocket(self._path)
+            loop = asyncio.get_running_loop()
+            self._listening.append(await loop.create_server(self._connection, sock=self._unix.listen()))
 
     async def close(self) -> None:
         """Listen no more, end streams at once, and give what is under way `GRACE_S`. Again: nothing."""

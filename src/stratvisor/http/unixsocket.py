@@ -22,6 +22,7 @@ class UnixSocket:
     """The socket and its place. `listen` makes it, `close` takes it away."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._name = path.name
         self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         # Long in the tree is fine where /proc is; elsewhere the system says that it is too long.
@@ -50,6 +51,12 @@ class UnixSocket:
             raise
         self._inode = self._stands()
         return listening
+
+    def is_lost(self) -> bool:
+        """Whether nobody can come in any more, because the file or its folder was removed or replaced."""
+        with contextlib.suppress(OSError):
+            return self._path.stat().st_ino != self._inode
+        return True
 
     def close(self) -> None:
         """Remove the file, unless another has taken its place meanwhile."""
