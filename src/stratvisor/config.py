@@ -7,7 +7,7 @@ one, the others are read, and its strategy stays as it last was. Reads, and chan
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +40,8 @@ class Config:
     """The text of each file that is good."""
     bad: frozenset[str] = frozenset()
     """Strategies whose file is bad."""
+    causes: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
+    """Of each bad strategy, what makes it so: in its own file, in [defaults], in its env_file."""
     has_folder: bool = True
     """Whether there is a conf.d at all."""
     almanac: Almanac = field(default_factory=Almanac)
@@ -191,7 +193,7 @@ class _Look:
         self._strategies: dict[str, Spec] = {}
         self._sources: dict[str, bytes] = {}
         self._problems: list[Problem] = []
-        self._bad: set[str] = set()
+        self._causes: dict[str, tuple[Problem, ...]] = {}
 
     def at(self, path: Path, *, has_twin: bool) -> None:
         """Read one file. `has_twin`: there is a file of the same stem with the right suffix."""
@@ -202,7 +204,7 @@ class _Look:
         elif path.suffix != SUFFIX:
             self._problem(path, f"the name must end in {SUFFIX}; rename it to {strategy}{SUFFIX}")
             if not has_twin:
-                self._keep_last_good(strategy)
+                self._keep_last_good(strategy, self._problems[-1:])
         else:
             self._read(strategy, path)
 
@@ -210,7 +212,8 @@ class _Look:
         """What was found. What is wrong in [defaults] was told with the settings, and is not told again."""
         told = set(map(_spot, self._settings.problems))
         found = sorted({one for one in self._problems if _spot(one) not in told}, key=_spot)
-        return Config(self._strategies, tuple(found), self._sources, frozenset(self._bad))
+        bad = frozenset(self._causes)
+        return Config(self._strategies, tuple(found), self._sources, bad, self._causes)
 
     def _read(self, strategy: str, path: Path) -> None:
         try:
@@ -219,7 +222,7 @@ class _Look:
             return  # it went while we looked
         except source.CannotReadError as error:
             self._problem(path, str(error))
-            self._keep_last_good(strategy)
+            self._keep_last_good(strategy, self._problems[-1:])
             return
         drafted = self._draft(strategy, text, path)
         spec = draft.finish(strategy, drafted, self._settings, self._calendars, self._secrets)
@@ -228,7 +231,7 @@ class _Look:
             self._sources[strategy] = text
         else:
             self._problems += spec
-            self._keep_last_good(strategy)
+            self._keep_last_good(strategy, spec)
 
     def _draft(self, strategy: str, text: bytes, path: Path) -> Draft:
         kept = self._before.get(strategy)
@@ -238,8 +241,8 @@ class _Look:
         self.drafts[strategy] = kept
         return kept.draft
 
-    def _keep_last_good(self, strategy: str) -> None:
-        self._bad.add(strategy)
+    def _keep_last_good(self, strategy: str, causes: Iterable[Problem]) -> None:
+        self._causes[strategy] = tuple(causes)
         if strategy in self._last_good:
             self._strategies[strategy] = _by_now(self._last_good[strategy], self._calendars)
 

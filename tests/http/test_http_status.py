@@ -28,6 +28,16 @@ async def test_status_of_one(client: aiohttp.ClientSession, host: FakeHost) -> N
         assert await answer.json() == host.strategy("ema")
 
 
+async def test_runs_of_a_strategy_whose_file_is_gone_are_told(
+    client: aiohttp.ClientSession, host: FakeHost
+) -> None:
+    host.history["gone"] = [run(1, at("9:15"), at("9:20"), code=0)]
+    async with client.get("/python/runs/gone") as answer:
+        assert [one["run"] for one in (await answer.json())["runs"]] == [1]
+    async with client.get("/python/runs/never") as answer:
+        assert answer.status == 404
+
+
 async def test_why_next_and_runs(client: aiohttp.ClientSession, host: FakeHost) -> None:
     host.history["ema"] = [run(2, at("10:00")), run(1, at("9:15"), at("9:59"), code=1)]
     async with client.get("/python/why/ema") as answer:

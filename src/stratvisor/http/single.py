@@ -67,13 +67,14 @@ async def upcoming(request: web.Request, asked: Asked) -> web.Response:
 
 
 async def runs(request: web.Request, asked: Asked) -> web.Response:
-    """The history, newest first."""
+    """The history, newest first; as JSON also of a strategy whose file is gone."""
     here = front(request)
-    facts = here.host.strategy(request.match_info["id"])
-    found = await _runs(here, facts["id"], asked["n"])
+    name = request.match_info["id"]
+    found = await _runs(here, name, asked["n"])
     if wants_page(request):
-        return here.pages.answer(request, "runs.html", {"strategy": facts, "runs": found, "now": _now(here)})
-    return json_answer({"id": facts["id"], "runs": found})
+        facts = {"strategy": here.host.strategy(name), "runs": found, "now": _now(here)}
+        return here.pages.answer(request, "runs.html", facts)
+    return json_answer({"id": name, "runs": found})
 
 
 def _known(ask: Callable[[], list[Json]]) -> list[Json]:
