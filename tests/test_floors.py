@@ -14,13 +14,14 @@ FLOORS: dict[str, int] = {}
 for _floor, _names in enumerate(
     (
         """spec calendar state machine cron wallclock spans windows jobs timetable lookahead clock_changes
-        calendar_ends skipped reasons simulation timeline trail why view wording selection
+        calendar_ends skipped reasons simulation timeline trail why view wording selection doubt
         generate generate.record generate.sheet""",
         """config almanac settings schema reading.* generate.text vault vault.sealing vault.keyring
         vault.contents""",
-        """ports clock tasks runner.* shim.* store kept last_good audit history history_db history_rows
-        logs watch quiet usage provenance generate.library generate.program vault.keeping""",
-        """supervisor recorder reloading metering retention newsroom news_socket host daemon
+        """ports clock tasks troubles runner.* shim.* store kept last_good audit history history_db
+        history_rows logs watch quiet usage provenance daemon_log house systemd generate.library generate.program
+        vault.keeping""",
+        """supervisor recorder reloading metering retention newsroom news_socket host succession daemon
         http.* cli.* __main__""",
     )
 ):

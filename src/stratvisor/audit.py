@@ -12,13 +12,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from stratvisor import trail
+from stratvisor.tasks import threads
 
 FILE = Path("log", "audit.jsonl")
 HEAD = Path("run", "audit.head")
@@ -49,7 +49,7 @@ class Audit:
     def __init__(self, home: Path) -> None:
         self._path = home / FILE
         self._head_path = home / HEAD
-        self._thread = ThreadPoolExecutor(1, "audit")
+        self._thread = threads(1, "audit")
         self._pending: list[Change] = []
         self._written: asyncio.Future[None] | None = None
         # Of the thread alone:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from stratvisor import __version__, machine, timeline, timetable, view
+from stratvisor import __version__, doubt, machine, succession, timeline, timetable, view
 from stratvisor.history import HistoryUnavailable
 from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
 from stratvisor.runner.logfolder import FOLDER
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
     from stratvisor.spec import Spec
     from stratvisor.supervisor import Entry, Supervisor
     from stratvisor.timeline import Bar, Outlook
+    from stratvisor.troubles import Troubles
     from stratvisor.windows import Window
+
+log = logging.getLogger(__name__)
 
 
 class LocalHost:
@@ -45,9 +49,12 @@ class LocalHost:
         newsroom: Newsroom,
         history: History,
         strategy_of: Callable[[int], str | None],
+        troubles: Troubles,
     ) -> None:
         self.stop_strategies = False
         """What the last word about the daemon's end said of its strategies."""
+        self.heir = False
+        """Whether newer code takes over."""
         self.ending = asyncio.Event()
         self._home = home
         self._clock = clock
@@ -56,6 +63,7 @@ class LocalHost:
         self._newsroom = newsroom
         self._history = history
         self._strategy_of = strategy_of
+        self._troubles = troubles
         self._began = clock.now().wall
 
     def status(self) -> Json:
@@ -70,12 +78,13 @@ class LocalHost:
         zone = ZoneInfo(self._reloader.settings.timezone)
         return {
             "version": __version__,
+            "began": self._began.isoformat(),
             "now": self._clock.now().wall.astimezone(zone).isoformat(timespec="milliseconds"),
             "timezone": zone.key,
             "ready": ready,
             "why_not_ready": why_not,
             "counts": counts,
-            "problems": [view.problem_json(problem) for problem in orphaned],
+            "problems": [view.problem_json(one) for one in (*self._troubles.problems(), *orphaned)],
             "strategies": strategies,
         }
 
@@ -98,6 +107,10 @@ class LocalHost:
         if strategy in self._reloader.broken:
             raise Refused(f"its file is bad: {self._reloader.broken[strategy][0]}")
         self._supervisor.order(strategy, order)
+
+    async def kept(self) -> str | None:
+        """See `ports.Host`."""
+        return await self._supervisor.kept()
 
     async def settled(self, strategy: str, timeout_s: float) -> bool:
         """See `ports.Host`."""
@@ -211,12 +224,33 @@ class LocalHost:
 
     def ready(self) -> tuple[bool, str | None]:
         """See `ports.Host`."""
-        return self._reloader.refused is None, self._reloader.refused
+        why_not = self._reloader.refused or self._troubles.grave() or self._in_doubt()
+        return why_not is None, why_not
 
     def shutdown(self, *, stop_strategies: bool) -> None:
         """See `ports.Host`."""
         self.stop_strategies = stop_strategies
+        self.heir = False
         self.ending.set()
+
+    async def upgrade(self, by: str) -> Json:
+        """See `ports.Host`."""
+        bad = {problem.file for problem in self._reloader.problems}
+        found = await succession.trial(self._home, bad)
+        if self.ending.is_set():
+            raise Refused("the daemon is ending already")
+        log.info("upgrade by %s, from %s to %s", by, __version__, found["version"])
+        self.heir = True
+        self.ending.set()
+        return {"version": found["version"], "was": __version__, "began": self._began.isoformat()}
+
+    def _in_doubt(self) -> str | None:
+        """Which strategies wait for a word of the operator's, since the last one was lost."""
+        entries = self._supervisor.entries.items()
+        held = ", ".join(sorted(name for name, entry in entries if doubt.is_doubtful(entry.state)))
+        return (
+            f"{held}: held by {doubt.BY}; `stratvisor start` or `stop` says what you want" if held else None
+        )
 
     def _ids(self) -> list[str]:
         return sorted(self._supervisor.entries.keys() | self._reloader.broken.keys())

@@ -198,6 +198,13 @@ class Host(Protocol):
         """
         ...
 
+    async def kept(self) -> str | None:
+        """Wait until every order so far outlives the daemon; where the disk refuses, why.
+
+        They are obeyed in any case, and written as soon as they can be.
+        """
+        ...
+
     async def settled(self, strategy: str, timeout_s: float) -> bool:
         """Wait until the strategy is neither starting nor stopping; False: not within `timeout_s`."""
         ...
@@ -260,7 +267,17 @@ class Host(Protocol):
         ...
 
     def ready(self) -> tuple[bool, str | None]:
-        """Whether every strategy was judged once, and why not."""
+        """Whether the daemon does all that it is for, and why not."""
+        ...
+
+    async def upgrade(self, by: str) -> Json:
+        """End the daemon soon and go on as the code that is installed now; strategies notice nothing.
+
+        The answer is `{version, was, began}`: of the code to come, of this one, and when this one began.
+
+        Raises:
+            Refused: the new code cannot take over; all stays as it is.
+        """
         ...
 
     def shutdown(self, *, stop_strategies: bool) -> None:

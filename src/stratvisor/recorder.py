@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stratvisor import machine
 from stratvisor.clock import pause
 from stratvisor.history import HistoryUnavailable
 from stratvisor.kept import Kept, to_kept
+from stratvisor.tasks import threads
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,10 +29,13 @@ if TYPE_CHECKING:
     from stratvisor.store import Store
     from stratvisor.supervisor import Entry
     from stratvisor.tasks import Tasks
+    from stratvisor.troubles import Troubles
 
 log = logging.getLogger(__name__)
 
 SAVE_RETRY_S = 5.0
+
+STATE = "run/state.json"
 
 
 class Recorder:
@@ -44,6 +49,7 @@ class Recorder:
         history: History,
         provenance: Provenance,
         newsroom: Newsroom,
+        troubles: Troubles,
         tasks: Tasks,
     ) -> None:
         self._clock = clock
@@ -51,10 +57,15 @@ class Recorder:
         self._history = history
         self._provenance = provenance
         self._newsroom = newsroom
+        self._troubles = troubles
         self._tasks = tasks
+        self._thread = threads(1, "state")  # its own: whoever gave an order waits for it
         self._kept: dict[str, Kept] = {}
         """Of every strategy that was ever known here: those too whose files are gone."""
         self._unsaved = self._saving = False
+        self._refused: str | None = None
+        """Why the disk took nothing the last time."""
+        self._waiting: list[asyncio.Future[str | None]] = []
 
     async def began(self, entry: Entry, found: Found, *, restarts: int) -> None:
         """A run began: what it was made of goes into the history and stands beside its state."""
@@ -97,6 +108,21 @@ class Recorder:
         if self._kept.get(strategy) == kept:
             return
         self._kept[strategy] = kept
+        self._save_soon()
+
+    async def kept(self) -> str | None:
+        """Wait until what was to be kept outlives the daemon; where the disk refuses, why."""
+        if self._refused is not None or not self._saving:
+            return self._refused
+        waiting: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        return await waiting
+
+    def save_anew(self) -> None:
+        """The file is gone from under the daemon."""
+        self._save_soon()
+
+    def _save_soon(self) -> None:
         self._unsaved = True
         if not self._saving:
             self._saving = True
@@ -106,17 +132,43 @@ class Recorder:
         try:
             while self._unsaved:
                 self._unsaved = False
-                try:
-                    await asyncio.to_thread(self._store.save, dict(self._kept), self._newsroom.last_id)
-                except OSError as error:
-                    log.warning("cannot save state.json: %s; trying again", error)
-                    self._unsaved = True
+                waiting, self._waiting = self._waiting, []
+                await self._try_to_save()
+                if self._refused is not None or not self._unsaved:
+                    # Whoever came while it was written waits for the same.
+                    waiting, self._waiting = waiting + self._waiting, []
+                for one in waiting:
+                    if not one.done():
+                        one.set_result(self._refused)
+                if self._refused is not None:
                     await pause(SAVE_RETRY_S)
         finally:
             self._saving = False
 
+    async def _try_to_save(self) -> None:
+        work = partial(self._store.save, dict(self._kept), self._newsroom.last_id)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except OSError as error:
+            self._unsaved = True
+            self._not_saved(f"cannot be written: {error.strerror or error}")
+        else:
+            self._now_saved()
+
+    def _not_saved(self, why: str) -> None:
+        self._refused = why
+        told = f"{why}; tried again every {SAVE_RETRY_S:g} s; holds given meanwhile die with the daemon"
+        if self._troubles.say(STATE, told, grave=True):
+            log.warning("%s %s", STATE, told)
+
+    def _now_saved(self) -> None:
+        self._refused = None
+        if self._troubles.over(STATE):
+            log.info("%s is written again", STATE)
+
     def close(self) -> None:
         """Save what is not saved yet, now."""
+        self._thread.shutdown()
         try:
             self._store.save(self._kept, self._newsroom.last_id)
         except OSError as error:

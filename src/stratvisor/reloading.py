@@ -12,12 +12,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from stratvisor import config, machine, settings, view
+from stratvisor import config, doubt, machine, settings, view
 from stratvisor.calendar_ends import CalendarEnds
-from stratvisor.clock import pause
 from stratvisor.provenance import script_sha256
 from stratvisor.quiet import Quiet, git_is_busy
-from stratvisor.spec import OnChange, Process, Spec
+from stratvisor.spec import OnChange, Problem, Process, Spec
 from stratvisor.state import Because, Launch, Removed, Returned, State, Stopping
 from stratvisor.vault import keyring
 
@@ -30,14 +29,11 @@ if TYPE_CHECKING:
     from stratvisor.ports import Clock, Found, Json
     from stratvisor.recorder import Recorder
     from stratvisor.settings import Settings
-    from stratvisor.spec import Problem
+    from stratvisor.store import Lost
     from stratvisor.supervisor import Supervisor
     from stratvisor.tasks import Tasks
 
 log = logging.getLogger(__name__)
-
-RESCAN_S = 30.0
-"""What the watcher missed is found by then."""
 
 
 class Reloader:
@@ -52,6 +48,7 @@ class Reloader:
         recorder: Recorder,
         clock: Clock,
         tasks: Tasks,
+        obeyed: Callable[[Settings], None],
     ) -> None:
         self.settings = known
         self._last_good = last_good
@@ -61,10 +58,14 @@ class Reloader:
         self.refused: str | None = None
         """Why the last reload was not carried out."""
         self._home = known.home
+        self._doors = known.http
+        self._causes: Mapping[str, tuple[Problem, ...]] = {}
         self._supervisor = supervisor
         self._recorder = recorder
         self._clock = clock
         self._tasks = tasks
+        self._obeyed = obeyed
+        """Told the settings in force whenever they were read."""
         self._reader = config.Reader(last_good.calendars(), keyring.fingerprint_key)
         self._calendar_ends = CalendarEnds()
         self._quiet = Quiet()
@@ -78,13 +79,6 @@ class Reloader:
         """Something changed on disk: read once it is quiet."""
         self._quiet.poke(self._clock.now().boot_ns)
         self._schedule()
-
-    async def rescan(self, refresh_watches: Callable[[], None]) -> None:
-        """For ever: look at times, whatever the watcher says."""
-        while True:
-            await pause(RESCAN_S)
-            refresh_watches()
-            self.poke()
 
     def _schedule(self) -> None:
         now_ns = self._clock.now().boot_ns
@@ -118,6 +112,7 @@ class Reloader:
         """Read everything and put it in force; `by` None: the daemon of its own accord."""
         async with self._reading:
             self.settings, read = await self._read()
+            self._obeyed(self.settings)
             plan = self._plan(read)
             changed = self._note_problems(read)
             self.refused = None if force else plan["refused"]
@@ -133,10 +128,11 @@ class Reloader:
                 self._recorder.news("reload", by, plan)
             return plan
 
-    async def first(self, kept: Mapping[str, State], live: Mapping[str, Found]) -> None:
+    async def first(self, kept: Mapping[str, State], live: Mapping[str, Found], lost: Lost) -> None:
         """Read everything for the first time and take on every strategy, without deciding anything.
 
-        A live run whose file is gone is taken on to be stopped, unless all files are gone.
+        A live run whose file is gone is taken on to be stopped, unless all files are gone. `lost`: what
+        stood beside `kept` and cannot be read.
         """
         there = kept.keys() | live.keys()
         last_good = {
@@ -146,10 +142,12 @@ class Reloader:
             ).items()
         }
         self.settings, read = await self._read(last_good)
+        self._obeyed(self.settings)
         self._note_problems(read)
         self.refused = self._why_refused(read, sorted(live))
         for name, spec in read.strategies.items():
-            self._supervisor.adopt(spec, kept.get(name, State()))
+            state = self._doubted(spec, live.get(name)) if name in lost else kept.get(name, State())
+            self._supervisor.adopt(spec, state)
         self._supervisor.remember(
             {name: state for name, state in kept.items() if name not in read.strategies and name not in live}
         )
@@ -160,6 +158,9 @@ class Reloader:
         self._show_problems()
         self._warn_of_calendars()
         self._tasks.spawn(asyncio.to_thread(self._last_good.keep, read), "keep good config")
+
+    def _doubted(self, spec: Spec, found: Found | None) -> State:
+        return doubt.state_of(self._clock.now(), spec, None if found is None else found.run)
 
     async def _read(self, last_good: Mapping[str, Spec] | None = None) -> tuple[Settings, Config]:
         if last_good is None:
@@ -174,7 +175,14 @@ class Reloader:
         else:
             self._last_good.keep_settings()
         read = self._reader.read(self._home, known, last_good)
-        return known, replace(read, problems=(*problems, *read.problems))
+        return known, replace(read, problems=(*problems, *self._not_in_force(known), *read.problems))
+
+    def _not_in_force(self, known: Settings) -> tuple[Problem, ...]:
+        """What the daemon cannot change while it runs."""
+        if known.http == self._doors:
+            return ()
+        message = "was changed since the daemon began; `stratvisor upgrade` puts it in force"
+        return (Problem(settings.FILE, 1, 1, "http", message),)
 
     def _plan(self, read: Config) -> Json:
         """By asking the machine what it would do, strategy by strategy."""
@@ -229,18 +237,17 @@ class Reloader:
         return bool(gone or changed)
 
     def _show_problems(self) -> None:
-        """Beside each strategy, those of its file."""
+        """Beside each strategy, those of its file, and those elsewhere that make it bad."""
         for name, entry in self._supervisor.entries.items():
-            own = _of(self.problems, name)
+            own = self._causes.get(name, ())
             if entry.facts.problems != own:
                 entry.facts = replace(entry.facts, problems=own)
 
     def _note_problems(self, read: Config) -> bool:
         changed = self.problems != read.problems
         self.problems = read.problems
-        self.broken = {
-            name: _of(read.problems, name) for name in sorted(read.bad) if name not in read.strategies
-        }
+        self.broken = {name: _of(read, name) for name in sorted(read.bad) if name not in read.strategies}
+        self._causes = {name: _of(read, name) for name in read.strategies}
         if changed:
             for problem in read.problems:
                 log.warning("%s", problem)
@@ -293,8 +300,9 @@ def _verb(before: State, after: State, *, launched: bool) -> str | None:
     return None
 
 
-def _of(problems: tuple[Problem, ...], strategy: str) -> tuple[Problem, ...]:
-    return tuple(problem for problem in problems if problem.file == f"conf.d/{strategy}.yaml")
+def _of(read: Config, strategy: str) -> tuple[Problem, ...]:
+    own = tuple(problem for problem in read.problems if problem.file == f"conf.d/{strategy}.yaml")
+    return own or read.causes.get(strategy, ())
 
 
 def _told(plan: Json) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -54,6 +53,7 @@ from stratvisor.state import (
     Up,
     Want,
 )
+from stratvisor.tasks import threads
 from stratvisor.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class Supervisor:
         self._recorder = recorder
         self._newsroom = newsroom
         self._tasks = tasks
-        self._workers = ThreadPoolExecutor(WORKERS, "runner")
-        self._tellers = ThreadPoolExecutor(WORKERS, "teller")
+        self._workers = threads(WORKERS, "runner")
+        self._tellers = threads(WORKERS, "teller")
         self._alarm = Alarm(self._ring, self._clock_was_set)
         self._closing = False
         self._waiters: list[asyncio.Future[None]] = []
@@ -270,6 +270,10 @@ class Supervisor:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+
+    async def kept(self) -> str | None:
+        """See `ports.Host`."""
+        return await self._recorder.kept()
 
     # Being asked and told.
 

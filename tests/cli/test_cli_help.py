@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "up",
+    "upgrade",
     "shutdown",
     "init",
     "check",
@@ -40,6 +41,7 @@ VERBS = (
     "token",
     "open",
     "audit",
+    "systemd",
     "completion",
 )
 

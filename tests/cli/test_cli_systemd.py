@@ -48,6 +48,13 @@ def test_systemd_accepts_it(tmp_path: Path, name: str) -> None:
     assert (done.returncode, ours) == (0, []), done.stderr
 
 
+def test_no_specifier_is_made_of_a_path(tmp_path: Path) -> None:
+    home = tmp_path / "100%h"
+    home.mkdir()
+    found = lines(unit(home))
+    assert all("100%%h" in found[key] for key in ("WorkingDirectory", "ReadWritePaths", "ExecStart"))
+
+
 def test_a_path_that_no_unit_can_hold_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="control character"):
         unit(tmp_path / "two\nlines")

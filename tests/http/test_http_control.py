@@ -69,6 +69,18 @@ async def test_waiting_in_vain(client: aiohttp.ClientSession, host: FakeHost) ->
     assert problem["state"]["state"] == "stopping"
 
 
+async def test_an_order_that_cannot_be_kept_says_so(client: aiohttp.ClientSession, host: FakeHost) -> None:
+    host.unkept = "cannot be written: No space left on device"
+    for path in ("stop/ema?wait=5", "stop/all"):
+        async with client.post(f"/python/{path}") as answer:
+            assert answer.status == 507
+            problem = await answer.json()
+        assert "stop is obeyed, but run/state.json cannot be written: No space left" in problem["detail"]
+    assert host.strategies["ema"]["state"] == "stopped"
+    async with client.post("/python/start/ema", headers=PAGE, allow_redirects=False) as answer:
+        assert answer.status == 507
+
+
 @pytest.mark.parametrize("wait", ["61", "-1", "nan", "inf", "1e1", "soon", ""])
 async def test_a_wait_out_of_bounds_orders_nothing(
     client: aiohttp.ClientSession, host: FakeHost, wait: str
@@ -241,3 +253,15 @@ async def test_shutdown(client: aiohttp.ClientSession, host: FakeHost) -> None:
     async with client.post("/python/shutdown", data={"stop_strategies": "1"}) as answer:
         assert answer.status == 202
     assert host.shutdowns == [False, True]
+
+
+async def test_an_upgrade_is_told_or_refused_with_the_reason(
+    client: aiohttp.ClientSession, host: FakeHost
+) -> None:
+    async with client.post("/python/upgrade") as answer:
+        assert answer.status == 202
+        assert (await answer.json())["version"] == "0.2.0"
+    host.upgrade_refused = "the new code cannot start"
+    async with client.post("/python/upgrade") as answer:
+        assert answer.status == 409
+        assert (await answer.json())["detail"] == "the new code cannot start"

@@ -100,7 +100,7 @@ async def test_problems_stand_at_the_top_once(client: aiohttp.ClientSession, hos
     host.strategies["ema"]["problems"] = [problem]
     host.problems = [problem, problem | {"file": "stratvisor.toml"}]
     text = await page(client)
-    assert "2 problems in the configuration" in text
+    assert "2 problems</h2>" in text
     assert text.count("conf.d/ema.yaml:8:3") == 1
     assert text.index("conf.d/ema.yaml:8:3") < text.index('id="strategies"')
 

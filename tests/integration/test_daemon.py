@@ -715,6 +715,34 @@ def test_a_slip_in_stratvisor_toml_takes_the_defaults_from_nobody(host: Instance
     assert host.get("status")["problems"][0]["file"] == "stratvisor.toml"
 
 
+def test_a_strategy_that_is_bad_by_the_defaults_alone_names_them(host: Instance) -> None:
+    host.write("ema", "steady")
+    (host.home / "stratvisor.toml").write_text('[http]\nport = 0\n[defaults]\nenv_file = "nowhere.env"\n')
+    host.up()
+    shown = host.show("ema")
+    assert shown["state"] == "error"
+    assert "stratvisor.toml:4:1: defaults.env_file" in shown["why"]
+    assert shown["problems"]
+
+
+def test_doors_that_were_changed_are_said_to_need_an_upgrade(host: Instance) -> None:
+    host.up()
+    (host.home / "stratvisor.toml").write_text('[http]\nport = 0\nbase_path = "/other"\n')
+    [problem] = host.post("reload")["problems"]
+    assert (problem["file"], problem["key"]) == ("stratvisor.toml", "http")
+    assert "`stratvisor upgrade` puts it in force" in problem["message"]
+    assert host.get("plan")["problems"] == host.get("status")["problems"] == [problem]
+
+
+def test_the_daemons_log_is_in_its_own_time_zone_and_follows_it(host: Instance) -> None:
+    host.up()
+    log = host.home / "log" / "stratvisor.log"
+    assert " IST INFO " in log.read_text()
+    (host.home / "stratvisor.toml").write_text('timezone = "Asia/Tokyo"\n[http]\nport = 0\n')
+    host.post("reload")
+    assert " JST INFO reload by " in log.read_text()
+
+
 def test_a_strategy_that_was_restarted_is_adopted_and_stopped_by_the_next_daemon(host: Instance) -> None:
     """The end of run 1 once made the next daemon launch run 3 beside run 2, and disown it."""
     host.write("ema", "steady")

@@ -91,6 +91,8 @@ class FakeHost:
             "refused": None,
         }
         self.why_not_ready: str | None = None
+        self.upgrade_refused: str | None = None
+        self.unkept: str | None = None
         self.holds_still = False
         self.listeners = 0
         self.family: dict[int, str] = {}
@@ -102,6 +104,7 @@ class FakeHost:
     def status(self) -> Json:
         return {
             "version": "0.1.0",
+            "began": at("9:00"),
             "now": NOW.isoformat(timespec="milliseconds"),
             "timezone": "Asia/Kolkata",
             "ready": self.why_not_ready is None,
@@ -174,6 +177,9 @@ class FakeHost:
         self._hung_up += 1
         self._changed.set()
         self._changed = asyncio.Event()
+
+    async def kept(self) -> str | None:
+        return self.unkept
 
     async def settled(self, strategy: str, timeout_s: float) -> bool:
         try:
@@ -250,6 +256,8 @@ class FakeHost:
         return row | {"bands": bands, "skips": skips}
 
     async def runs(self, strategy: str, limit: int) -> list[Json]:
+        if strategy not in self.history:
+            self.strategy(strategy)
         return self.history.get(strategy, [])[:limit]
 
     def strategy_of(self, pid: int) -> str | None:
@@ -276,6 +284,11 @@ class FakeHost:
 
     def ready(self) -> tuple[bool, str | None]:
         return self.why_not_ready is None, self.why_not_ready
+
+    async def upgrade(self, by: str) -> Json:
+        if self.upgrade_refused is not None:
+            raise Refused(self.upgrade_refused)
+        return {"version": "0.2.0", "was": "0.1.0", "began": at("9:00")}
 
     def shutdown(self, *, stop_strategies: bool) -> None:
         self.shutdowns.append(stop_strategies)

@@ -46,6 +46,8 @@ class Instance:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.daemon: subprocess.Popen[bytes] | None = None
+        self.runs_by: list[str] = []
+        """What the daemon's command line begins with."""
         (home / "stratvisor.toml").write_text("[http]\nport = 0\n")
 
     # The daemon.
@@ -54,7 +56,7 @@ class Instance:
         """Start it, and wait until its socket answers."""
         with (self.home / "daemon.err").open("ab") as errors:
             self.daemon = subprocess.Popen(
-                [sys.executable, "-m", "stratvisor", "--home", str(self.home), "up"],
+                [*self.runs_by, sys.executable, "-m", "stratvisor", "--home", str(self.home), "up"],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,

@@ -86,6 +86,8 @@ class TestDaemonLog:
         path.symlink_to("/dev/full")
         LOG.info("lost")
         assert "No space left" in troubles.problems()[0].message
+        [file] = [one for one in logging.getLogger().handlers if isinstance(one, logging.FileHandler)]
+        assert file.stream is None
         path.unlink()
         LOG.info("kept")
         assert path.read_text().endswith(" INFO kept\n")

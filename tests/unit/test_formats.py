@@ -26,7 +26,7 @@ def folders(tmp_path: Path) -> Folders:
 
 
 def test_a_live_run_of_level_1_can_be_adopted(folders: Folders) -> None:
-    found, shim = folders.found(KEY)
+    found, shim, *_ = folders.found(KEY)
     assert (found.run.number, found.run.pid, shim) == (1, 32215, rundir.Identity(32214, 1442379))
     assert found.run.began.isoformat() == "2026-11-23T05:28:36.840276+00:00"
     assert found.run.told.stop is not None

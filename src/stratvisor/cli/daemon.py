@@ -1,7 +1,9 @@
-"""`up` and `shutdown`: the life of the daemon itself."""
+"""`up`, `upgrade` and `shutdown`: the life of the daemon itself."""
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from stratvisor.cli import home
@@ -12,9 +14,14 @@ from stratvisor.cli.verbs import Verbs, add_wait
 if TYPE_CHECKING:
     import argparse
 
+TRIAL_S = 60.0
+"""How long the new code may take to try itself."""
+
+STEP_S = 0.05
+
 
 def add(verbs: Verbs) -> None:
-    """Both verbs."""
+    """All three verbs."""
     verb = verbs.add(
         "up",
         _up,
@@ -26,6 +33,16 @@ def add(verbs: Verbs) -> None:
     verb.add_argument(
         "-v", "--verbose", action="store_true", help="log at level debug, whatever the settings say"
     )
+    verb = verbs.add(
+        "upgrade",
+        _upgrade,
+        does="let the running daemon go on as the code that is installed now",
+        more="The strategies keep running, under the same PIDs. First the new code shows that it starts and "
+        "can read what this one leaves; where it cannot, the daemon stays as it is and exit code 1 says so. "
+        "It also puts a changed [http] of stratvisor.toml in force.",
+        examples=("upgrade", "upgrade --wait 60"),
+    )
+    add_wait(verb)
     verb = verbs.add(
         "shutdown",
         _shutdown,
@@ -43,6 +60,28 @@ def _up(arguments: argparse.Namespace) -> int:
     from stratvisor.daemon import run  # noqa: PLC0415  the server: no other verb may load it
 
     return run(place, verbose=arguments.verbose)
+
+
+def _upgrade(arguments: argparse.Namespace) -> int:
+    what = "upgrade"
+    client = Client(home.find(arguments.home))
+    with client.send(what, "POST", "upgrade", wait_s=TRIAL_S) as reply:
+        told = reply.json()
+    change = f"from {told['was']} to {told['version']}" if told["was"] != told["version"] else told["version"]
+    if arguments.wait and not _came(client, told["began"], arguments.wait):
+        raise Failure(f"cannot {what}: not back after {arguments.wait:g} s; see log/stratvisor.log")
+    print(f"upgraded: {change}" if arguments.wait else f"the daemon is upgrading: {change}")
+    return 0
+
+
+def _came(client: Client, before: str, patience_s: float) -> bool:
+    """Whether a daemon that began later than that answers within the time."""
+    for _ in range(int(patience_s / STEP_S)):
+        with suppress(Failure):  # the moment between the two
+            if client.get("upgrade", "status")["began"] != before:
+                return True
+        threading.Event().wait(STEP_S)
+    return False
 
 
 def _shutdown(arguments: argparse.Namespace) -> int:

@@ -26,6 +26,7 @@ from stratvisor.cli import (
     secret,
     simulate,
     status,
+    systemd,
     token,
 )
 from stratvisor.cli.failure import FAILED, INTERRUPTED, PIPE_CLOSED, Failure
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
         secret,
         token,
         audit,
+        systemd,
     ):
         group.add(verbs)
     completion.add(verbs, parser)

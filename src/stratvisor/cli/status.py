@@ -80,7 +80,8 @@ def _all(answer: dict[str, Any]) -> list[str]:
         if strategies
         else []
     )
-    problems = [*answer["problems"], *(problem for one in strategies for problem in one["problems"])]
+    listed = [*answer["problems"], *(problem for one in strategies for problem in one["problems"])]
+    problems = list({problem_line(problem): problem for problem in listed}.values())
     return [*lines, *_problems(problems), *([""] if lines or problems else []), *_wrapped(_summary(answer))]
 
 

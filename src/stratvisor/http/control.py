@@ -25,6 +25,8 @@ MOST_WAIT_S = 60
 WAIT = seconds("wait", "Seconds to wait until it is done; without: answer 202 at once", MOST_WAIT_S)
 UNTIL = choice("until", "Hold it down only until its next window", "next")
 
+_UNKEPT = "run/state.json {}: it is forgotten if the daemon dies before that works again; see to the disk"
+
 
 async def carry_out(request: web.Request, asked: Asked, *, verb: str) -> web.Response:
     """Give the order to all that are named, and answer with what became of them."""
@@ -40,18 +42,28 @@ async def carry_out(request: web.Request, asked: Asked, *, verb: str) -> web.Res
     if wants_page(request) and not may_look(request):
         return here.pages.answer(request, "stopped.html", {"count": len(obeyed)})
     if wants_page(request):
+        await _keep(here, order)
         fallback = "/" if _is_many(selector) else f"/status/{selector}"
         return see(local_path(asked["back"], here.base) or here.base + fallback)
-    return await _answer(here, selector, (obeyed, refused), asked["wait"])
+    return await _answer(here, selector, order, (obeyed, refused), asked["wait"])
+
+
+async def _keep(here: Front, order: Order, told: Json | None = None) -> None:
+    """Answer no sooner than the order outlives the daemon."""
+    unkept = await here.host.kept()
+    if unkept is not None:
+        facts = {} if told is None else {"state": told}
+        raise RequestError(507, f"{order.verb} is obeyed, but {_UNKEPT.format(unkept)}", facts=facts)
 
 
 async def _answer(
-    here: Front, selector: str, outcome: tuple[list[str], list[Json]], wait: float
+    here: Front, selector: str, order: Order, outcome: tuple[list[str], list[Json]], wait: float
 ) -> web.Response:
     obeyed, refused = outcome
     done = await asyncio.gather(*(here.host.settled(name, wait) for name in obeyed)) if wait else []
     states = [here.host.strategy(name) for name in obeyed]
     told: Json = {"strategies": states, "refused": refused} if _is_many(selector) else states[0]
+    await _keep(here, order, told)
     if not all(done):
         late = ", ".join(name for name, is_done in zip(obeyed, done, strict=True) if not is_done)
         raise RequestError(504, f"not done within {wait:g} s: {late}; it goes on", facts={"state": told})
@@ -105,7 +117,11 @@ def _route(verb: str, about: str, needs: Needs, *more: Param) -> Route:
             303: Answer("for a page's form: see there"),
         },
         (WAIT, BACK, *more),
-        {409: "it makes no sense now; the detail says why", 504: "under way still, `wait` is over"},
+        {
+            409: "it makes no sense now; the detail says why",
+            504: "under way still, `wait` is over",
+            507: "obeyed, and forgotten if the daemon dies now",
+        },
         needs=needs,
     )
 

@@ -153,6 +153,7 @@ SCHEMAS: Json = {
         "Everything about all",
         {
             "version": _TEXT,
+            "began": _TIME,
             "now": _TIME,
             "timezone": _TEXT,
             "ready": _FLAG,
@@ -217,5 +218,8 @@ SCHEMAS: Json = {
     "NewToken": _object("Shown this once", {"name": _TEXT, "role": _ROLE, "token": _TEXT}),
     "Tokens": _object("By name", {"tokens": _list(_ref("Token"))}),
     "Shutdown": _object("What was told", {"stop_strategies": _FLAG}),
+    "Upgrade": _object(
+        "The code to come, and what it follows", {"version": _TEXT, "was": _TEXT, "began": _TIME}
+    ),
     "Ready": _object("Readiness", {"ready": _FLAG, "why_not_ready": _maybe("string")}),
 }

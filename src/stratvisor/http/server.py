@@ -76,7 +76,7 @@ class Server:
             self._tasks.spawn(self._keep_trying(*self._address), "listen on TCP")
         return self
 
-    async def listen_again(self) -> None:
+    def listen_again(self) -> None:
         """Make the Unix socket anew where it was removed; who is connected stays so.
 
         Raises:
@@ -85,8 +85,7 @@ class Server:
         if self._unix.is_lost():
             self._unix.close()
             self._unix = UnixSocket(self._path)
-            loop = asyncio.get_running_loop()
-            self._listening.append(await loop.create_server(self._connection, sock=self._unix.listen()))
+            self._listeners.append(Listener(self._unix.listen(), self._connection, self._limits))
 
     async def close(self) -> None:
         """Listen no more, end streams at once, and give what is under way `GRACE_S`. Again: nothing."""
