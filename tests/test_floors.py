@@ -19,8 +19,8 @@ for _floor, _names in enumerate(
         """config almanac settings schema reading.* generate.text vault vault.sealing vault.keyring
         vault.contents""",
         """ports clock tasks troubles runner.* shim.* store kept last_good audit history history_db
-        history_rows logs watch quiet usage provenance daemon_log house systemd generate.library generate.program
-        vault.keeping""",
+        history_rows logs watch quiet usage provenance daemon_log house systemd generate.library
+        generate.program vault.keeping""",
         """supervisor recorder reloading metering retention newsroom news_socket host succession daemon
         http.* cli.* __main__""",
     )
