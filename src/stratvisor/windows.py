@@ -14,36 +14,21 @@ asked about, it is taken to go on for ever on that side: it has the start or the
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from itertools import groupby
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import spans
 from stratvisor.spans import merged
-from stratvisor.spec import (
-    DAY_NAMES,
-    HOUR,
-    MILLISECOND,
-    MINUTE,
-    SECOND,
-    Always,
-    CronFor,
-    CronPair,
-    DaysWindow,
-    Manual,
-    SessionTime,
-    SessionWindow,
-    WindowForm,
-    Windows,
-)
+from stratvisor.spec import Always, Manual, SessionTime, Windows
 from stratvisor.wallclock import instant
+from stratvisor.wording import duration_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from stratvisor.spans import Interval
 
@@ -59,7 +44,11 @@ CHAIN_BOUND = 40 * DAY
 """Longer than a month, so that a chain with a gap in every month is seen whole."""
 
 _SPANS = (2 * DAY, 8 * DAY, 32 * DAY, 128 * DAY, HORIZON)
+_SPANS_BACK = (DAY, LOOK_BACK)
 _MARGINS = (2 * DAY, 8 * DAY, CHAIN_BOUND)
+
+_DAYS_KEPT = 4
+"""Of each schedule: today, the day of a hold, and another count of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,19 +93,18 @@ def position(schedule: Always | Manual | Windows, at: datetime) -> Position:
         case Manual():
             return Position(inside=None, next=None, last_end=None)
         case Windows():
-            return _position(_around(schedule, at.astimezone(UTC).date(), 1), at)
+            return _position(_days_of(schedule)(at.astimezone(UTC).date(), 1), at)
     assert_never(schedule)
 
 
 def _position(windows: tuple[Window, ...], at: datetime) -> Position:
-    begun = bisect_right(windows, at, key=lambda window: window.start)
-    past = windows[:begun]
-    inside = past[-1] if past and at in past[-1] else None
-    ended = past[:-1] if inside else past
+    begun = _begun(windows, at)
+    inside = windows[begun - 1] if begun and at in windows[begun - 1] else None
+    ended = begun - 1 if inside else begun
     return Position(
         inside=inside,
         next=windows[begun] if begun < len(windows) else None,
-        last_end=ended[-1].end if ended else None,
+        last_end=windows[ended - 1].end if ended else None,
     )
 
 
@@ -124,22 +112,43 @@ def upcoming(schedule: Always | Manual | Windows, at: datetime, count: int) -> t
     """The first `count` windows that start after an aware instant, fewer where HORIZON holds fewer."""
     if not isinstance(schedule, Windows):
         return ()
-    windows = _around(schedule, at.astimezone(UTC).date(), count)
-    return tuple(window for window in windows if window.start > at)[:count]
+    windows = _days_of(schedule)(at.astimezone(UTC).date(), count)
+    begun = _begun(windows, at)
+    return windows[begun : begun + count]
+
+
+def _begun(windows: tuple[Window, ...], at: datetime) -> int:
+    """How many of them start at an instant or before."""
+    return bisect_right(windows, at, key=lambda window: window.start)
 
 
 @lru_cache(maxsize=2048)
+def _days_of(schedule: Windows) -> Callable[[date, int], tuple[Window, ...]]:
+    """`_around` with a memory of its own for each schedule.
+
+    A daemon that lives long would fill a common one with days past, each with a window every minute.
+    """
+    return lru_cache(maxsize=_DAYS_KEPT)(partial(_around, schedule))
+
+
 def _around(schedule: Windows, day: date, count: int) -> tuple[Window, ...]:
-    """The windows from LOOK_BACK before a UTC day on, until `count` start after it or HORIZON is reached."""
+    """The windows of a UTC day, the last that ended before it, and the first `count` that start after it."""
     midnight = datetime.combine(day, time(), UTC)
     tomorrow = midnight + DAY
-    windows: tuple[Window, ...] = ()
-    for span in _SPANS:
-        windows = compile_windows(schedule, midnight - LOOK_BACK, tomorrow + span)
-        later = sum(window.start >= tomorrow for window in windows)
-        if later >= count or (windows and windows[-1].endless):
+    past: tuple[Window, ...] = ()
+    for span in _SPANS_BACK:
+        past = tuple(
+            one for one in compile_windows(schedule, midnight - span, midnight) if one.end <= midnight
+        )
+        if past:
             break
-    return windows
+    coming: tuple[Window, ...] = ()
+    for span in _SPANS:
+        coming = compile_windows(schedule, midnight, tomorrow + span)
+        later = len(coming) - bisect_left(coming, tomorrow, key=lambda window: window.start)
+        if later >= count or (coming and coming[-1].endless):
+            break
+    return past[-1:] + coming[: len(coming) - later + count]
 
 
 def compile_windows(schedule: Windows, start: datetime, end: datetime) -> tuple[Window, ...]:
@@ -176,60 +185,8 @@ def _intervals(schedule: Windows, first: date, after: date) -> Iterator[Interval
             yield from spans.intervals(schedule, form, day)
 
 
-def describe(schedule: Always | Manual | Windows) -> str:
-    """A schedule in one line for people, such as `mon-fri 09:15-15:30 Asia/Kolkata`."""
-    match schedule:
-        case Always():
-            return "always"
-        case Manual():
-            return "manual"
-        case Windows():
-            days = f", on days of {schedule.calendar.name}" if schedule.calendar else ""
-            return f"{', '.join(map(_form_text, schedule.forms))} {schedule.timezone}{days}"
-    assert_never(schedule)
-
-
-def _form_text(form: WindowForm) -> str:
-    match form:
-        case DaysWindow():
-            return f"{_days_text(form.days)} {_hours_text(form.start, form.end)}"
-        case CronPair():
-            return f"from cron '{form.start}' to cron '{form.stop}'"
-        case CronFor():
-            return f"from cron '{form.start}' for {_length_text(form.length_ns)}"
-        case SessionWindow():
-            return f"session {edge_text(form.start)} to {edge_text(form.end)}"
-    assert_never(form)
-
-
 def edge_text(at: SessionTime) -> str:
     """As it is written: `open`, `close+5m`."""
     if at.offset_ns == 0:
         return at.edge.value
-    return f"{at.edge.value}{'+' if at.offset_ns > 0 else '-'}{_length_text(abs(at.offset_ns))}"
-
-
-def _days_text(days: frozenset[int]) -> str:
-    if len(days) == len(DAY_NAMES):
-        return "daily"
-    runs = groupby(enumerate(sorted(days)), key=lambda counted: counted[1] - counted[0])
-    names = ([DAY_NAMES[day] for _, day in run] for _, run in runs)
-    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(run) for run in names)
-
-
-def _hours_text(start: time, end: time) -> str:
-    if end == time():
-        return f"{_clock_text(start)}-24:00"
-    return f"{_clock_text(start)}-{_clock_text(end)}{'' if start < end else ' (next day)'}"
-
-
-def _clock_text(at: time) -> str:
-    return at.isoformat("auto" if at.second or at.microsecond else "minutes")
-
-
-def _length_text(length_ns: int) -> str:
-    text = ""
-    for unit, letter in ((HOUR, "h"), (MINUTE, "m"), (SECOND, "s"), (MILLISECOND, "ms")):
-        count, length_ns = divmod(length_ns, unit)
-        text += f"{count}{letter}" if count else ""
-    return text
+    return f"{at.edge.value}{'+' if at.offset_ns > 0 else '-'}{duration_text(abs(at.offset_ns))}"

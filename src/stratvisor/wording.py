@@ -9,9 +9,14 @@ import difflib
 import json
 from typing import TYPE_CHECKING
 
+from stratvisor.spec import DAY, HOUR, MILLISECOND, MINUTE, SECOND
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
+
+DURATIONS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+"""The units of durations in config files, in nanoseconds."""
 
 MOST = 64
 """Characters of somebody's text that a message repeats."""
@@ -55,6 +60,14 @@ def bytes_text(amount: int) -> str:
             break
         scaled, unit = scaled / 1000, larger
     return f"{scaled:.1f}".removesuffix(".0") + unit
+
+
+def duration_text(length_ns: int) -> str:
+    """A duration of whole milliseconds as it stands in a config file, in its largest unit: 90s, 2h, 0s."""
+    if length_ns == 0:
+        return "0s"
+    unit = next(unit for unit in reversed(DURATIONS) if length_ns % DURATIONS[unit] == 0)
+    return f"{length_ns // DURATIONS[unit]}{unit}"
 
 
 def day_text(day: date) -> str:

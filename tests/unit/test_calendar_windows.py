@@ -29,7 +29,7 @@ from stratvisor.spec import (
     WindowForm,
     Windows,
 )
-from stratvisor.windows import ALWAYS, Window, compile_windows, describe, position
+from stratvisor.windows import ALWAYS, Window, compile_windows, position
 
 KOLKATA = "Asia/Kolkata"
 A_DAY = timedelta(days=1)
@@ -266,8 +266,3 @@ def test_sessions_are_placed_as_the_calendar_says(
     schedule = Windows(zone, (form,), calendar, SpecialSessions.RUN)
     for minute in (start + count * timedelta(minutes=97) for count in range(60)):
         assert (position(schedule, minute).inside is not None) == any(minute in span for span in spans)
-
-
-def test_a_schedule_in_words() -> None:
-    assert describe(of("NSE", AROUND)) == "session open-10m to close+5m Asia/Kolkata, on days of NSE"
-    assert describe(of("MCX")) == "session open to close Asia/Kolkata, on days of MCX"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -13,7 +14,6 @@ from minutes import (
     CHANGES,
     FORMS,
     KOLKATA,
-    LONDON,
     LORD_HOWE,
     NEW_YORK,
     minutes_of,
@@ -21,7 +21,18 @@ from minutes import (
     wanted_minutes,
 )
 
-from stratvisor.spec import HOUR, MINUTE, Always, CronFor, CronPair, DaysWindow, Manual, WindowForm
+from stratvisor.spec import (
+    HOUR,
+    MINUTE,
+    Always,
+    CronFor,
+    CronPair,
+    DaysWindow,
+    Edge,
+    Manual,
+    SessionTime,
+    WindowForm,
+)
 from stratvisor.spec import Windows as Schedule
 from stratvisor.wallclock import instant
 from stratvisor.windows import (
@@ -29,7 +40,7 @@ from stratvisor.windows import (
     Position,
     Window,
     compile_windows,
-    describe,
+    edge_text,
     position,
     upcoming,
 )
@@ -377,30 +388,21 @@ def test_upcoming_windows_end_with_the_horizon() -> None:
     ]  # fmt: skip
 
 
-# --- in words ----------------------------------------------------------------------------------------
+def test_the_days_of_a_long_life_are_not_kept() -> None:
+    """A strategy with a job every five minutes made the daemon grow by tens of kilobytes a day."""
+    often = Schedule(KOLKATA, (CronFor("*/5 * * * *", MINUTE),))
+    noon = utc("2026-11-23 12:00")
+    for count in range(10):
+        position(often, noon + count * A_DAY)
+    tracemalloc.start()
+    for count in range(10, 30):
+        position(often, noon + count * A_DAY)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 500_000  # 48 kB a day, of which four are kept
 
 
-@pytest.mark.parametrize(
-    ("schedule", "text"),
-    [
-        (Always(), "always"),
-        (Manual(), "manual"),
-        (Schedule(KOLKATA, (days("09:15", "15:30", WEEK),)), "mon-fri 09:15-15:30 Asia/Kolkata"),
-        (Schedule(LONDON, (days("00:00", "00:00"),)), "daily 00:00-24:00 Europe/London"),
-        (
-            Schedule("UTC", (days("22:00", "04:00", frozenset({0, 1, 2, 6})),)),
-            "mon-wed,sun 22:00-04:00 (next day) UTC",
-        ),
-        (Schedule("UTC", (days("09:00:30", "10:00", frozenset({5, 6})),)), "sat,sun 09:00:30-10:00 UTC"),
-        (
-            Schedule("UTC", (CronPair("15 9 * * 1-5", "30 15 * * 1-5"), CronFor("0 18 * * *", 90 * MINUTE))),
-            "from cron '15 9 * * 1-5' to cron '30 15 * * 1-5', from cron '0 18 * * *' for 1h30m UTC",
-        ),
-        (
-            Schedule("UTC", (CronFor("0 9 * * *", 2 * HOUR + 1_500_000_000),)),
-            "from cron '0 9 * * *' for 2h1s500ms UTC",
-        ),
-    ],
-)
-def test_a_schedule_in_words(schedule: Always | Manual | Schedule, text: str) -> None:
-    assert describe(schedule) == text
+def test_edges_of_a_session_read_as_they_are_written() -> None:
+    assert edge_text(SessionTime(Edge.OPEN, -90 * MINUTE)) == "open-90m"
+    assert edge_text(SessionTime(Edge.CLOSE, HOUR)) == "close+1h"
+    assert edge_text(SessionTime(Edge.CLOSE)) == "close"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stratvisor.reading import pauses
-from stratvisor.reading.values import duration_text, size_text
+from stratvisor.reading.values import size_text
 from stratvisor.spec import (
     DAY,
     MILLISECOND,
@@ -28,6 +28,7 @@ from stratvisor.spec import (
     Stop,
     Timed,
 )
+from stratvisor.wording import duration_text
 
 if TYPE_CHECKING:
     from stratvisor.reading.keys import At, Facts, Place

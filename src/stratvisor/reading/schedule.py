@@ -17,7 +17,7 @@ from stratvisor.calendar import NAME as CALENDAR
 from stratvisor.calendar import Calendar
 from stratvisor.reading.keys import Facts, Key, Section
 from stratvisor.reading.shapes import Form, ListOf, OneOf, Or
-from stratvisor.reading.values import Flag, UnsuitableError, Word, choice, duration, duration_text
+from stratvisor.reading.values import Flag, UnsuitableError, Word, choice, duration
 from stratvisor.reading.window import WINDOW, days_form, days_window
 from stratvisor.reading.words import CRON, ZONE
 from stratvisor.spec import (
@@ -36,7 +36,7 @@ from stratvisor.spec import (
     WindowForm,
     Windows,
 )
-from stratvisor.wording import quoted
+from stratvisor.wording import duration_text, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

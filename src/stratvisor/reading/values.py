@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from stratvisor.reading.document import kind_of
 from stratvisor.reading.keys import as_written, scalar_of
 from stratvisor.reading.nodes import Kind
-from stratvisor.spec import DAY, GB, HOUR, KB, MB, MILLISECOND, MINUTE, SECOND
-from stratvisor.wording import did_you_mean, label, quoted
+from stratvisor.spec import GB, KB, MB
+from stratvisor.wording import DURATIONS, did_you_mean, duration_text, label, quoted
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -227,7 +227,6 @@ def choice(options: type[E]) -> Word[E]:
     return Word(words.name, lambda text: options(words.parse(text)), options=words.options)
 
 
-_DURATIONS = {"ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _DURATION = re.compile(r"([0-9]{1,12})(ms|s|m|h|d)")
 
 
@@ -240,20 +239,12 @@ def duration(low: int, high: int, step: int = 1) -> Word[int]:
             raise UnsuitableError(
                 f"must be a whole number with a unit, such as 250ms, 10s, 5m, 2h or 1d, not {quoted(text)}"
             )
-        value = _within(int(found[1]) * _DURATIONS[found[2]], low, high, duration_text)
+        value = _within(int(found[1]) * DURATIONS[found[2]], low, high, duration_text)
         if value % step:
             raise UnsuitableError(f"must be a multiple of {duration_text(step)}, not {quoted(text)}")
         return value
 
     return Word("duration", parse, duration_text, f"^{_DURATION.pattern}$", unit="s")
-
-
-def duration_text(duration_ns: int) -> str:
-    """A duration of whole milliseconds in its largest unit: 90s, 2h, 0s."""
-    if duration_ns == 0:
-        return "0s"
-    unit = next(unit for unit in reversed(_DURATIONS) if duration_ns % _DURATIONS[unit] == 0)
-    return f"{duration_ns // _DURATIONS[unit]}{unit}"
 
 
 _SIZES = {"B": 1, "KB": KB, "KiB": 2**10, "MB": MB, "MiB": 2**20, "GB": GB, "GiB": 2**30}
