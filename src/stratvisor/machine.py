@@ -414,14 +414,18 @@ def _adopted(spec: Spec, state: State, run: Run) -> State:
     """The last daemon may have died before it could note whose job the run is."""
     if not isinstance(spec.schedule, Jobs):
         return state
-    agenda = _attended(state.agenda, run.began)
+    agenda = _attended(state, run.number, Now(run.began_ns, run.began))
     job = agenda.job or Job(run.began, run.began_ns)
     return replace(state, agenda=replace(agenda, job=job))
 
 
-def _attended(agenda: Agenda, began: datetime) -> Agenda:
-    """What was due before a run began is not due again."""
-    return replace(agenda, seen=max(agenda.seen or began, began))
+def _attended(state: State, run: int, began: Now) -> Agenda:
+    """What was due before a run began is not due again, nor does it wait, if no note knows the run."""
+    agenda = state.agenda
+    agenda = replace(agenda, seen=max(agenda.seen or began.wall, began.wall))
+    if agenda.queued is None or run <= state.last_run:
+        return agenda
+    return replace(agenda, job=Job(agenda.queued, began.boot_ns), queued=None)
 
 
 def _launch_failed(now: Now, spec: Spec, state: State, number: int, why: str) -> State:
@@ -501,7 +505,8 @@ def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
     end = replace(end, stopped=because)
     known = replace(state, last_exit=end, last_run=max(state.last_run, end.run))
     if at_rest(state) and isinstance(spec.schedule, Jobs):
-        known = replace(known, agenda=_attended(state.agenda, end.at - _span(end.ran_ns)))
+        began = _both_clocks(now, end.at - _span(end.ran_ns))
+        known = replace(known, agenda=_attended(state, end.run, began))
     if because is not None and because not in FAILURES:
         return replace(known, phase=Idle())
     if end.ran_ns >= spec.restart.reset_after_ns:
@@ -596,7 +601,7 @@ def _attend(now: Now, spec: Spec, state: State) -> State:
         return _seen(_without_job(state), max(seen, due))
     if due > seen:
         state = _on_due(now, spec.schedule, state, due)
-    return _next_in_queue(now, _seen(state, max(seen, due)))
+    return _next_in_queue(now, spec.schedule, _seen(state, max(seen, due)))
 
 
 def _seen(state: State, until: datetime) -> State:
@@ -612,12 +617,23 @@ def _on_due(now: Now, schedule: Jobs, state: State, due: datetime) -> State:
     return replace(state, agenda=replace(state.agenda, queued=due))
 
 
-def _next_in_queue(now: Now, state: State) -> State:
+def _next_in_queue(now: Now, schedule: Jobs, state: State) -> State:
     """A job begins once nothing lives; what is under way may have to make room for it."""
     queued = state.agenda.queued
     if queued is None or not at_rest(state):
         return state
-    return _begin(now, state, Job(queued, now.boot_ns))
+    job = Job(queued, now.boot_ns)
+    gone = replace(state, agenda=replace(state.agenda, queued=None))
+    if not _in_its_place(now, schedule, job):
+        return gone
+    if not schedule.catch_up and now.wall - _could_begin(state, job) > PROMPT:
+        return _pass_over(gone, PassedOver(queued, Because.LATE))
+    return _begin(now, state, job)
+
+
+def _could_begin(state: State, job: Job) -> datetime:
+    """When nothing stood in its way any more."""
+    return job.due if state.last_exit is None else max(state.last_exit.at, job.due)
 
 
 def _begin(now: Now, state: State, job: Job) -> State:
@@ -658,7 +674,7 @@ def _lapse(now: Now, schedule: Jobs, state: State) -> State:
     if job is None or not isinstance(state.phase, Idle | Backoff):
         return state
     if isinstance(state.phase, Idle) and not _wish_of_job(now, schedule, job).up:
-        return _without_job(state)
+        return _done(state)
     if schedule.catch_up or not _is_overdue(now, state, job):
         return state
     return _pass_over(replace(_without_job(state), phase=Idle()), PassedOver(job.due, Because.LATE))
@@ -667,8 +683,7 @@ def _lapse(now: Now, schedule: Jobs, state: State) -> State:
 def _is_overdue(now: Now, state: State, job: Job) -> bool:
     if isinstance(state.phase, Backoff):
         return now.boot_ns - state.phase.retry_ns > PROMPT // datetime.resolution * MICROSECOND
-    ended = state.last_exit.at if state.last_exit is not None else job.due
-    return now.wall - max(ended, job.due) > PROMPT
+    return now.wall - _could_begin(state, job) > PROMPT
 
 
 # Reconciling: at most one action.

@@ -288,6 +288,67 @@ def test_what_is_due_while_a_try_is_waited_for_begins_anew() -> None:
     )
 
 
+QUEUEING = of(OFTEN, overlap=Overlap.QUEUE)
+WAITING: tuple[Row, ...] = (*OFTEN_BEGUN, ("09:05:00", Look(), [], "up 1, ready"))
+
+
+def test_what_waited_is_not_begun_again_by_the_next_daemon() -> None:
+    """The last one began it, and was killed before it could note that."""
+    noted = play(QUEUEING, *WAITING)
+    play(
+        QUEUEING,
+        ("09:06:02", NewDaemon(), [], "idle"),
+        ("09:06:02", launched(2, began="09:06:00"), ["tell 2, until 10:00:00"], "up 2, ready"),
+        ("09:07:00", ended(2, ran=60), [], "exited at 09:07:00"),
+        state=noted,
+    )
+    over = died(2, 0, ran=1, when="09:06:01")
+    play(QUEUEING, ("09:06:02", over, [], "exited at 09:06:01"), state=from_kept(to_kept(noted)))
+
+
+def test_what_waited_is_not_begun_hours_late() -> None:
+    daily = of(DAILY, timing=At("0 16,17 * * *"), overlap=Overlap.QUEUE)
+    noted = play(daily, *BEGUN, ("17:00:00", Look(), [], "up 1, ready"))
+    late = ("Tue 11:00:00", died(1, 0, when="17:10:00"))
+    state = play(
+        daily,
+        ("Tue 11:00:00", NewDaemon(), [], "idle"),
+        (*late, [], "exited at 17:10:00"),
+        state=noted,
+    )
+    assert missed(state) == "Mon 17:00 late"
+    catching_up = of(daily, catch_up=True)
+    play(catching_up, (*late, ["launch 2"], "launching 2"), state=from_kept(to_kept(noted)))
+
+
+def test_nothing_that_waited_is_left_over_from_a_window_that_has_ended() -> None:
+    state = play(QUEUEING, *WAITING, ("10:00:00", ended(1, ran=3600), [], "exited at 10:00:00"))
+    assert (state.agenda.job, state.agenda.queued) == (None, None)
+
+
+def test_what_waits_is_not_lost_with_a_job_that_took_too_long() -> None:
+    hourly = of(DAILY, timing=At("0 16,17 * * *"), overlap=Overlap.QUEUE, timeout_ns=61 * MINUTE)
+    play(
+        hourly,
+        BEGUN[0],
+        ("16:00:00", Look(), ["launch 1, expires 17:01:00"], "launching 1"),
+        ("16:00:00", launched(1), [], "up 1"),
+        ("17:00:00", Look(), [], "up 1, ready"),
+        (
+            "17:00:55",
+            OperatorRestart("ann"),
+            ["tell 1, stop for restart, kill at 17:01:05"],
+            "stopping 1 for restart",
+        ),
+        (
+            "17:01:05",
+            died(1, None, stopped=Because.RESTART),
+            ["launch 2, expires 18:02:05"],
+            "launching 2",
+        ),
+    )
+
+
 # --- timeout -----------------------------------------------------------------------------------------
 
 HALF_AN_HOUR = of(DAILY, timeout_ns=30 * MINUTE)

@@ -109,13 +109,18 @@ class Process:
         self.heard_ns = now.boot_ns
 
     def keep_deadline(self, now: Now, until_ns: int) -> None:
-        deadline = self.run.told.deadline
-        if deadline is None or self.run.told.stop or self.deadline_stop:
+        want = self.run.told
+        if want.stop or self.deadline_stop:
             return
-        left_ns = (deadline - now.wall) // timedelta(microseconds=1) * 1000
-        begins_ns = now.boot_ns + max(0, left_ns)
-        if begins_ns <= until_ns:
-            self.deadline_stop = StopOrder(Because.WINDOW, "", begins_ns, self.run.told.plan)
+        begins: list[tuple[int, Because]] = []
+        if want.deadline is not None:
+            left_ns = (want.deadline - now.wall) // timedelta(microseconds=1) * 1000
+            begins.append((now.boot_ns + max(0, left_ns), Because.WINDOW))
+        if want.expires_ns is not None:
+            begins.append((max(now.boot_ns, want.expires_ns), Because.TIMEOUT))
+        if begins and min(begins)[0] <= until_ns:
+            begins_ns, because = min(begins)
+            self.deadline_stop = StopOrder(because, "", begins_ns, want.plan)
 
     def end(self) -> tuple[int, int | None, Because | None] | None:
         """When (CLOCK_BOOTTIME), with which code, in the course of which stop; as far as it is known."""
@@ -135,7 +140,10 @@ class World(RuleBasedStateMachine):
 
     @initialize(spec=SPECS, hour=st.integers(0, 23))
     def begin(self, spec: Spec, hour: int) -> None:
-        self.now = after(at("00:00:00"), hour * HOUR)
+        self.open(spec, after(at("00:00:00"), hour * HOUR))
+
+    def open(self, spec: Spec, now: Now) -> None:
+        self.now = now
         self.spec = spec
         self.state = State()
         self.process: Process | None = None
@@ -298,6 +306,9 @@ class World(RuleBasedStateMachine):
     @rule(span=st.sampled_from([(130, SECOND), (160, 10 * MINUTE)]))
     def no_wake_up_is_lost(self, span: tuple[int, int]) -> None:
         """One that looks only when it asked to gets as far as one that looks all the time."""
+        self.compare_with_ticking(span)
+
+    def compare_with_ticking(self, span: tuple[int, int]) -> None:
         self.hear(Look())
         count, tick = span
         end = after(self.now, count * tick)
