@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 
 from stratvisor import jobs
 from stratvisor.simulation import Happening, Kind, simulate
-from stratvisor.skipped import Skip
-from stratvisor.spec import Jobs, Manual, Process, Schedule, Spec
+from stratvisor.skipped import Skip, skips
+from stratvisor.spans import merged
+from stratvisor.spec import At, Jobs, Manual, Process, Schedule, Spec
 from stratvisor.wallclock import instant
-from stratvisor.windows import ALWAYS, Window
+from stratvisor.windows import ALWAYS, Window, compile_windows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +103,10 @@ def outlook(spec: Spec, start: datetime, end: datetime) -> Outlook:
 
 @lru_cache(maxsize=2048)
 def _outlook(schedule: Schedule, start: datetime, end: datetime) -> Outlook:
+    if isinstance(schedule, Jobs) and isinstance(schedule.timing, At):
+        firings = jobs.firings(schedule, schedule.timing.line)
+        due = [one.start for one in compile_windows(firings, start, end) if start <= one.start]
+        return Outlook(_moments(due, (end - start) / MOST), skips(schedule, start, end))
     # Of jobs every so often, the windows: there may be more of them than anybody could see.
     bounds = jobs.within(schedule) if isinstance(schedule, Jobs) else None
     happened = simulate([Spec("any", Process(), schedule=bounds or schedule)], start, end)
@@ -110,6 +115,13 @@ def _outlook(schedule: Schedule, start: datetime, end: datetime) -> Outlook:
         tuple(_bands(known, end)),
         tuple(Skip(one.at, one.why) for one in known if one.event is Kind.SKIP),
     )
+
+
+def _moments(due: list[datetime], closest: timedelta) -> tuple[Window, ...]:
+    """Each by itself; where they are too many, those that nobody could tell apart as one."""
+    if len(due) <= MOST:
+        return tuple(Window(at, at) for at in due)
+    return tuple(Window(start, end - closest) for start, end in merged((at, at + closest) for at in due))
 
 
 def _bands(known: list[Happening], end: datetime) -> Iterator[Window]:

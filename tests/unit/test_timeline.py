@@ -147,6 +147,14 @@ def test_jobs_are_moments_or_the_windows_that_they_are_counted_in() -> None:
     assert bands(Jobs("UTC", every), day) == (Window(utc("2026-11-23 09:00"), utc("2026-11-23 15:00")),)
 
 
+def test_a_job_of_every_minute_goes_on_to_the_end_of_the_week() -> None:
+    """Its row broke off on the second day, as if nothing came after."""
+    week = day_of(utc("2026-11-23 12:00"), "UTC", days=7)
+    assert bands(Jobs("UTC", At("* * * * *")), week) == (Window(week.start, utc("2026-11-29 23:59")),)
+    nine, *others = bands(Jobs("UTC", At("* 9-14 * * *")), week)
+    assert (nine, len(others)) == (Window(utc("2026-11-23 09:00"), utc("2026-11-23 14:59")), 6)
+
+
 def by_nse() -> Windows:
     return Windows("Asia/Kolkata", (SessionWindow(),), almanac.shipped()["NSE"])
 
