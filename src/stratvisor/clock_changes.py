@@ -39,7 +39,7 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Reading:
+class Reading:
     """What a wall clock was to show."""
 
     local: datetime
@@ -61,9 +61,9 @@ class _Reading:
 class _Written:
     """What the forms say of sides of windows, by their instants."""
 
-    starts: dict[datetime, _Reading] = field(default_factory=dict)
-    ends: dict[datetime, _Reading] = field(default_factory=dict)
-    lost: list[tuple[_Reading, _Reading, datetime]] = field(default_factory=list)
+    starts: dict[datetime, Reading] = field(default_factory=dict)
+    ends: dict[datetime, Reading] = field(default_factory=dict)
+    lost: list[tuple[Reading, Reading, datetime]] = field(default_factory=list)
     """Windows of which nothing is left, and where they would have been."""
 
 
@@ -126,8 +126,8 @@ def _written(schedule: Windows, days: Iterable[date]) -> _Written:
         for form in schedule.forms:
             zone = spans.zone_name(schedule, form)
             for span, (begin, finish) in spans.counted(schedule, form, day):
-                start = _Reading(midnight + span.start.reading, zone)
-                end = _Reading(midnight + span.end.reading, zone)
+                start = Reading(midnight + span.start.reading, zone)
+                end = Reading(midnight + span.end.reading, zone)
                 if begin < finish:
                     written.starts[begin] = min(start, written.starts.get(begin, start))
                     written.ends[finish] = max(end, written.ends.get(finish, end))

@@ -11,22 +11,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from stratvisor import clock_changes, jobs, spans
-from stratvisor.clock_changes import clock_text
+from stratvisor import clock_changes, spans
+from stratvisor.clock_changes import Reading, clock_text
 from stratvisor.spec import (
     MICROSECOND,
-    Always,
     At,
     CronPair,
     Jobs,
-    Manual,
+    Once,
     Schedule,
     SessionWindow,
     Windows,
 )
+from stratvisor.timetable import windows_of
+from stratvisor.wallclock import instant
 from stratvisor.why import duration, ends_soon
 from stratvisor.windows import HORIZON, Window, compile_windows
 from stratvisor.wording import day_text
@@ -53,7 +54,7 @@ class Unstopped:
 
 def unstopped(schedule: Schedule, at: datetime) -> tuple[Unstopped, ...]:
     """The cron pairs with starts without a stop from an aware instant on."""
-    windows = _windows_of(schedule)
+    windows = windows_of(schedule)
     if windows is None:
         return ()
     zone = ZoneInfo(windows.timezone)
@@ -79,12 +80,15 @@ def _moment(at: datetime, zone: ZoneInfo) -> str:
 
 def notes(schedule: Schedule, at: datetime) -> tuple[str, ...]:
     """What else comes after an aware instant: of each kind the first, and how many follow."""
-    wanted = _windows_of(schedule)
+    if isinstance(schedule, Jobs) and isinstance(schedule.timing, Once):
+        return tuple(_once(Reading(schedule.timing.at, schedule.timezone), at))
+    wanted = windows_of(schedule)
     if wanted is None:
         return ()
     windows = compile_windows(wanted, at, at + HORIZON)
     changes = clock_changes.effects(wanted, windows, _days(at, wanted.timezone))
-    kinds = [_never(wanted, windows, at), _unknown(wanted, at), changes.starts]
+    what = "no job is due" if isinstance(schedule, Jobs) else "no window"
+    kinds = [_never(what, wanted, windows, at), _unknown(wanted, at), changes.starts]
     if not _is_at(schedule):
         kinds += [
             _short(wanted, windows),
@@ -96,18 +100,14 @@ def notes(schedule: Schedule, at: datetime) -> tuple[str, ...]:
     return tuple(text for kind in kinds for text in _collapsed(kind))
 
 
-def _windows_of(schedule: Schedule) -> Windows | None:
-    """Those of a job, too: `every` has some, and each firing of `at` is a very short one."""
-    match schedule:
-        case Windows():
-            return schedule
-        case Jobs(timing=At(line=line)):
-            return jobs.firings(schedule, line)
-        case Jobs():
-            return jobs.within(schedule)
-        case Always() | Manual():
-            return None
-    assert_never(schedule)
+def _once(reading: Reading, at: datetime) -> Iterator[str]:
+    """That its one time is past, or another than it looks."""
+    due = instant(reading.local, ZoneInfo(reading.zone))
+    if due <= at:
+        when = f"{day_text(reading.local)} {reading.local.year} {clock_text(reading.local)}"
+        yield f"its one time, {when}, is past, so that it never starts"
+    elif differs := reading.differs(due):
+        yield f"starts {differs}"
 
 
 def _is_at(schedule: Schedule) -> bool:
@@ -121,10 +121,10 @@ def _collapsed(told: Iterable[str]) -> Iterator[str]:
         yield first + (f"; {len(others)} more like it" if others else "")
 
 
-def _never(schedule: Windows, windows: tuple[Window, ...], at: datetime) -> Iterator[str]:
+def _never(what: str, schedule: Windows, windows: tuple[Window, ...], at: datetime) -> Iterator[str]:
     """That nothing is to come, where no end of a calendar says so already."""
     if not windows and not (schedule.calendar and ends_soon(schedule.calendar, at)):
-        yield f"no window in the next {HORIZON.days} days, so that it never starts"
+        yield f"{what} in the next {HORIZON.days} days, so that it never starts"
 
 
 def _unknown(schedule: Windows, at: datetime) -> Iterator[str]:

@@ -12,21 +12,17 @@ from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from stratvisor import jobs
 from stratvisor.calendar import FOR_EVER, Calendar, Day, Hours
 from stratvisor.spec import (
-    Always,
-    At,
-    Jobs,
-    Manual,
     Schedule,
     SessionWindow,
     SpecialSessions,
     Windows,
 )
+from stratvisor.timetable import windows_of
 from stratvisor.wallclock import instant
 from stratvisor.windows import compile_windows
 from stratvisor.wording import day_text
@@ -57,25 +53,10 @@ def skips(schedule: Schedule, start: datetime, end: datetime) -> tuple[Skip, ...
 
     Windows of one day that touch are one. What would have begun inside a window that counts is not missed.
     """
-    windows = _windows_of(schedule)
+    windows = windows_of(schedule)
     return (
         () if windows is None or windows.calendar is None else _missed(windows, windows.calendar, start, end)
     )
-
-
-def _windows_of(schedule: Schedule) -> Windows | None:
-    """The windows that a calendar may take away: of jobs, where they are due or counted from."""
-    match schedule:
-        case Windows():
-            return schedule
-        case Jobs(timing=At(line=line)):
-            return jobs.firings(schedule, line)
-        case Jobs():
-            return jobs.within(schedule)
-        case Always() | Manual():
-            return None
-        case never:
-            assert_never(never)
 
 
 def _missed(schedule: Windows, calendar: Calendar, start: datetime, end: datetime) -> tuple[Skip, ...]:

@@ -5,10 +5,10 @@ Knows which module to ask. Pure, and asked about by level: see `windows` and `jo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from stratvisor import jobs, windows
-from stratvisor.spec import Jobs, Schedule
+from stratvisor.spec import Always, At, Jobs, Manual, Schedule, Windows
 from stratvisor.windows import Position, Window
 
 if TYPE_CHECKING:
@@ -26,6 +26,21 @@ def window_at(schedule: Schedule, at: datetime) -> Window | None:
     """The window that contains an aware instant, also the one in which jobs may run."""
     bounds = jobs.within(schedule) if isinstance(schedule, Jobs) else schedule
     return None if bounds is None else windows.position(bounds, at).inside
+
+
+def windows_of(schedule: Schedule) -> Windows | None:
+    """What calendars and clocks act upon: of jobs, what they are counted from, or each firing as one."""
+    match schedule:
+        case Windows():
+            return schedule
+        case Jobs(timing=At(line=line)):
+            return jobs.firings(schedule, line)
+        case Jobs():
+            return jobs.within(schedule)
+        case Always() | Manual():
+            return None
+        case never:
+            assert_never(never)
 
 
 def upcoming(schedule: Schedule, at: datetime, count: int) -> tuple[Window, ...]:

@@ -241,7 +241,8 @@ def _why_gave_up(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
         text = f"gave up after {state.phase.failures} failures in {duration(limit.within_ns)}; last: "
     else:
         text = "failed: "
-    cure = f"an edit of its file or `stratvisor start {spec.id}` tries again"
+    edit = "" if isinstance(spec.schedule, Jobs) else "an edit of its file or "
+    cure = f"{edit}`stratvisor start {spec.id}` tries again"
     return f"{text}{_failure(now, state, zone)}{_again(now, spec, zone)}; {cure}"
 
 

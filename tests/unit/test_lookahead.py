@@ -164,8 +164,21 @@ def test_jobs_are_looked_at_too() -> None:
     assert notes(Jobs(NEW_YORK, Every(MINUTE, (days("02:15", "02:45"),))), AT) == (
         "no window on Sun 8 Mar: the clock skips 02:15 to 02:45",
     )
-    for schedule in (Jobs(KOLKATA, Every(MINUTE)), Jobs(NEW_YORK, Once(datetime(2026, 3, 8, 2, 30)))):  # noqa: DTZ001
-        assert (notes(schedule, AT), unstopped(schedule, AT)) == ((), ())
+    always = Jobs(KOLKATA, Every(MINUTE))
+    assert (notes(always, AT), unstopped(always, AT)) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("local", "told"),
+    [
+        ("2026-06-08 02:30", ()),
+        ("2025-03-08 09:20", ("its one time, Sat 8 Mar 2025 09:20, is past, so that it never starts",)),
+        ("2026-03-08 02:30", ("starts at 03:00 instead of 02:30 on Sun 8 Mar",)),
+    ],
+)
+def test_the_one_time_of_a_job_is_looked_at(local: str, told: tuple[str, ...]) -> None:
+    once = Jobs(NEW_YORK, Once(datetime.fromisoformat(local)))
+    assert (notes(once, AT), unstopped(once, AT)) == (told, ())
 
 
 def test_of_windows_that_share_a_side_the_outermost_time_counts() -> None:
@@ -193,3 +206,9 @@ def test_a_chain_is_told_in_one_line() -> None:
     assert told(NEW_YORK, CronFor("*/10 * * * *", 10 * MINUTE)) == [
         "ends at 01:00 instead of 02:00 on Sun 1 Nov"
     ]
+
+
+def test_a_job_that_is_never_due_has_no_windows_to_speak_of() -> None:
+    assert notes(Jobs(KOLKATA, At("0 9 29 2 *")), AT) == (
+        "no job is due in the next 400 days, so that it never starts",
+    )

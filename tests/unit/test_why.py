@@ -351,7 +351,7 @@ def test_a_job_that_took_too_long_is_an_error_until_the_next() -> None:
     text = said(GaveUp(at("16:30:01"), 1, "key"), now("17:00"), TIMED, last_exit=end)
     assert text == (
         "failed: killed by SIGTERM: it took longer than its timeout at 16:30:01 IST;"
-        " runs again at Tue 24 Nov 16:00 IST; an edit of its file or `stratvisor start ema` tries again"
+        " runs again at Tue 24 Nov 16:00 IST; `stratvisor start ema` tries again"
     )
 
 
