@@ -306,6 +306,16 @@ def test_what_waited_is_not_begun_again_by_the_next_daemon() -> None:
     play(QUEUEING, ("09:06:02", over, [], "exited at 09:06:01"), state=from_kept(to_kept(noted)))
 
 
+def test_what_waits_for_a_run_that_goes_on_waits_on_under_the_next_daemon() -> None:
+    play(
+        QUEUEING,
+        *WAITING,
+        ("09:05:30", NewDaemon(), [], "idle"),
+        ("09:05:30", launched(1, began="09:00:00"), [], "up 1, ready"),
+        ("09:06:00", ended(1, ran=360), ["launch 2, until 10:00:00"], "launching 2"),
+    )
+
+
 def test_what_waited_is_not_begun_hours_late() -> None:
     daily = of(DAILY, timing=At("0 16,17 * * *"), overlap=Overlap.QUEUE)
     noted = play(daily, *BEGUN, ("17:00:00", Look(), [], "up 1, ready"))
