@@ -86,12 +86,12 @@ async def test_no_text_about_a_run_repeats_a_value_that_somebody_wrote_elsewhere
 
 
 LOOK = """
-import os, sys, ctypes, pathlib
+import os, sys, ctypes
 libc = ctypes.CDLL(None)
 from stratvisor import daemon
 from stratvisor.shim import main
 if sys.argv[1] == "daemon":
-    daemon.prepare(pathlib.Path(sys.argv[2]), "info")
+    daemon.prepare()
 else:
     os._exit = lambda code: None
     main.run({"dir": "/no/such/folder"}, [])
@@ -100,9 +100,7 @@ print("dumpable", libc.prctl(3, 0, 0, 0, 0))
 
 
 @pytest.mark.parametrize("who", ["daemon", "shim"])
-def test_who_has_had_secrets_in_memory_is_not_dumpable(home: Path, who: str) -> None:
+def test_who_has_had_secrets_in_memory_is_not_dumpable(who: str) -> None:
     """Neither a core nor /proc/PID/mem for others: prctl(2), PR_SET_DUMPABLE."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOOK, who, str(home)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", LOOK, who], capture_output=True, text=True, check=True)
     assert done.stdout == "dumpable 0\n"
