@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from stratvisor.shim import lognames
-from stratvisor.shim.logfile import CHUNK, Limits, Log
+from stratvisor.shim.held import CHUNK
+from stratvisor.shim.logfile import Limits, Log
 
+KILLING = Path(__file__).parent.parent / "children" / "killed_readers.py"
 NAME = "ema_20261123_091500_IST.log"
 WIDE = Limits(max_size=10**9, keep_files=1000, keep_days=1000, keep_total=10**12, timestamps=False)
 STAMPED = WIDE._replace(timestamps=True)
@@ -64,7 +68,7 @@ def test_our_own_lines_stand_on_lines_of_their_own(pipe: Pipe) -> None:
     log = pipe.open()
     pipe.say(b"half")
     log.pump(pipe.reader)
-    log.note("ended")
+    log.conclude("ended")
     assert pipe.text() == b"half\n[stratvisor] ended\n"
     assert log.last_line() == "half"
 
@@ -112,43 +116,104 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of the program's own runs after it."""
 
 
-@pytest.mark.parametrize("at", ["write_record", "append", "read_away", "clear_record"])
+def die(*_arguments: object) -> None:
+    raise Killed
+
+
+STEPS = ("peek_before", "fill", "moving", "_append", "_take", "clear")
+"""Of a chunk on its way to the log, each cut off before it happens."""
+
+
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("at", STEPS)
 def test_a_reader_killed_at_any_step_loses_and_doubles_nothing(
-    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, at: str
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch, at: str, *, twice: bool
 ) -> None:
-    """The four steps of a changed chunk, each cut off before it happens."""
+    """The chunk after the killed one is the same: bytes compared would not tell them apart."""
     log = pipe.open(STAMPED)
     pipe.say(b"one\ntw")
     log.pump(pipe.reader)
     pipe.say(b"o\nthree\n")
-
-    def die(*_arguments: object) -> None:
-        raise Killed
-
-    if at == "append":
-        monkeypatch.setattr(log, "_append", die)
-    elif at == "read_away":
-        monkeypatch.setattr("stratvisor.shim.logfile._read_away", die)
-    else:
-        write, skipped = log._write_record, at == "clear_record"
-
-        def sometimes(length: int, checksum: int) -> None:
-            if (length == 0) is skipped:
-                raise Killed
-            write(length, checksum)
-
-        monkeypatch.setattr(log, "_write_record", sometimes)
-    with pytest.raises(Killed):
-        log.pump(pipe.reader)
-    monkeypatch.undo()
-    monkeypatch.chdir(pipe.folder)
+    for _ in range(2 if twice else 1):
+        with monkeypatch.context() as patch, contextlib.suppress(Killed):
+            patch.setattr(log if at == "_append" else log._held, at, die)
+            log.recover(pipe.reader)  # of the first: finds nothing to do
+            log.pump(pipe.reader)
+        log = pipe.open(STAMPED, resumed=True)
+    pipe.say(b"o\nthree\n")
     heir = pipe.open(STAMPED, resumed=True)
     heir.recover(pipe.reader)
-    pipe.say(b"four\n")
     heir.pump(pipe.reader)
     stamp = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} "
     found = [re.sub(stamp, "", line.decode()) for line in pipe.lines()]
-    assert found == ["one", "two", "three", "four"]
+    assert found == ["one", "two", "three", "o", "three"]
+
+
+def test_a_reader_killed_half_way_through_the_bytes_it_takes(pipe: Pipe) -> None:
+    log = pipe.open(STAMPED)
+    pipe.say(b"one\ntwo\n")
+    taking = log._held._take
+
+    def half(count: int) -> None:
+        taking(count // 2)
+        raise Killed
+
+    log._held._take = half  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        log.pump(pipe.reader)
+    heir = pipe.open(STAMPED, resumed=True)
+    heir.recover(pipe.reader)
+    pipe.say(b"three\n")
+    heir.pump(pipe.reader)
+    assert [line.split()[-1] for line in pipe.lines()] == [b"one", b"two", b"three"]
+
+
+def test_our_own_line_cut_off_is_undone_and_the_next_waits_for_the_end_of_a_line(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = pipe.open()
+    pipe.say(b"one\n")
+    log.pump(pipe.reader)
+    append = log._append
+
+    def half(text: bytes) -> None:
+        append(text[: len(text) // 2])
+        raise Killed
+
+    monkeypatch.setattr(log, "_append", half)
+    with pytest.raises(Killed):
+        log.note("a note that is cut off")
+    heir = pipe.open(resumed=True)
+    heir.recover(pipe.reader)
+    pipe.say(b"two, begun")
+    heir.pump(pipe.reader)
+    heir.note("a note in the midst of a line")
+    pipe.say(b" and ended\nthree\n")
+    heir.pump(pipe.reader)
+    expected = b"one\ntwo, begun and ended\n[stratvisor] a note in the midst of a line\nthree\n"
+    assert pipe.text() == expected
+
+
+def test_a_note_that_waits_for_a_line_without_end_goes_into_the_next_part(pipe: Pipe) -> None:
+    log = pipe.open(WIDE._replace(max_size=10_000))
+    pipe.say(b"x")
+    log.pump(pipe.reader)
+    log.note("at last")
+    for _ in range(4):
+        pipe.say(b"x" * CHUNK)
+        log.pump(pipe.reader)
+    assert b"at last" in pipe.text()
+    assert pipe.text().count(b"x") == 4 * CHUNK + 1
+
+
+@pytest.mark.parametrize("kind", ["same", "numbered"])
+@pytest.mark.parametrize("timestamps", ["stamped", "plain"])
+def test_readers_killed_by_the_hundred_lose_and_double_nothing(
+    tmp_path: Path, kind: str, timestamps: str
+) -> None:
+    arguments = [sys.executable, str(KILLING), str(tmp_path), kind, timestamps, "150", "1"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_successor_goes_on_in_the_newest_part(pipe: Pipe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 from collections.abc import Iterator
@@ -11,7 +12,8 @@ import pytest
 
 from stratvisor.shim import lognames
 from stratvisor.shim.arrivals import Arrivals
-from stratvisor.shim.logfile import CHUNK, Limits, Log
+from stratvisor.shim.held import CHUNK
+from stratvisor.shim.logfile import Limits, Log
 from stratvisor.shim.redaction import Redactor
 
 NAME = "ema_20261123_091500_IST.log"
@@ -141,7 +143,7 @@ class Killed(BaseException):
     """Stands for SIGKILL: nothing of the program's own runs after it."""
 
 
-@pytest.mark.parametrize("at", ["_write_record", "_append", "read_away"])
+@pytest.mark.parametrize("at", ["fill", "moving", "_append", "_take"])
 def test_a_reader_killed_in_the_middle_of_a_secret_lets_none_of_it_through(
     stream: Stream, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
@@ -149,10 +151,7 @@ def test_a_reader_killed_in_the_middle_of_a_secret_lets_none_of_it_through(
         raise Killed
 
     stream.say(b"one ", KEY[:10])
-    if at == "read_away":
-        monkeypatch.setattr("stratvisor.shim.logfile._read_away", die)
-    else:
-        monkeypatch.setattr(stream.log, at, die)
+    monkeypatch.setattr(stream.log if at == "_append" else stream.log._held, at, die)
     with pytest.raises(Killed):
         stream.say(KEY[10:] + b" two " + KEY[:4])
     monkeypatch.undo()
@@ -160,6 +159,13 @@ def test_a_reader_killed_in_the_middle_of_a_secret_lets_none_of_it_through(
     stream.open(resumed=True).recover(stream.reader)
     stream.say(KEY[4:], b"\n")
     assert stream.text() == b"one [redacted KEY] two [redacted KEY]\n"
+
+
+def test_a_secret_in_more_pieces_than_the_second_pipe_has_room_for(stream: Stream) -> None:
+    """Where a user has too many pipes, the kernel makes the next ones small."""
+    fcntl.fcntl(stream.log._held._pipe, fcntl.F_SETPIPE_SZ, 4096)
+    stream.say(b"." * 4085 + b" " + KEY[:10], KEY[10:] + b"\n")
+    assert stream.text() == b"." * 4085 + b" [redacted KEY]\n"
 
 
 def test_times_stand_before_redacted_lines(stream: Stream) -> None:

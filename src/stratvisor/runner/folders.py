@@ -27,6 +27,10 @@ GONE = ".gone"
 """Ends the name of a run directory that is being removed: renamed first, so that no half of it is seen."""
 
 
+UNBORN = ".unborn"
+"""The same of one that is looked at in between: it may turn out to live, and gets its name back."""
+
+
 class Key(NamedTuple):
     """Names a run."""
 
@@ -96,10 +100,10 @@ class Folders:
         now = self._clock.now()
         data = os.path.join(self.home, "data", order.strategy)
         os.makedirs(data, 0o700, exist_ok=True)
-        rundir.reserve_exit(folder)
+        rundir.reserve(folder)
         out = self.path(key, rundir.OUT)
-        os.mkfifo(out, 0o600)
-        os.mkfifo(self.path(key, rundir.CTL), 0o600)
+        for name in (rundir.OUT, rundir.HELD, rundir.CTL):
+            os.mkfifo(self.path(key, name), 0o600)
         log = logfolder.create(self.home, order.strategy, order.timezone, now.wall)
         spec = environment.spec_json(self.home, order, log, now.wall)
         if spec["user"] is not None:
@@ -107,6 +111,22 @@ class Folders:
                 os.chown(one, spec["user"]["uid"], spec["user"]["gid"])
         rundir.write(self.path(key, rundir.SPEC), spec)
         self.write_want(key, order.want)
+
+    def open_fifos(self, key: Key) -> list[int]:
+        """Read ends of the FIFOs that a strategy's output goes through; no reader but to keep them.
+
+        Raises:
+            OSError: no descriptor for one of them.
+        """
+        with contextlib.ExitStack() as stack:
+            opened = []
+            for name in (rundir.OUT, rundir.HELD):
+                with contextlib.suppress(FileNotFoundError):  # made by an older stratvisor, it has one
+                    path = self.path(key, name)
+                    opened.append(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+                    stack.callback(os.close, opened[-1])
+            stack.pop_all()
+        return opened
 
     def write_want(self, key: Key, want: Want) -> None:
         """Make `want` the truth for a run."""
@@ -125,7 +145,7 @@ class Folders:
         It is renamed before it is looked at, and a shim looks where it is once pid.json stands: so one of
         the two sees the other, and no late shim begins a run that is taken for given up.
         """
-        gone = self.path(key) + GONE
+        gone = self.path(key) + UNBORN
         try:
             os.rename(self.path(key), gone)
         except FileNotFoundError:
@@ -141,9 +161,16 @@ class Folders:
             for strategy in os.listdir(self.root):
                 folder = os.path.join(self.root, strategy)
                 if ID.fullmatch(strategy) and os.path.isdir(folder):
-                    for name in os.listdir(folder):
-                        if name.endswith(GONE):
-                            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+                    self._sweep(folder)
+
+    @staticmethod
+    def _sweep(folder: str) -> None:
+        for name in os.listdir(folder):
+            path = os.path.join(folder, name)
+            if name.endswith(UNBORN) and os.path.exists(os.path.join(path, rundir.PID)):
+                os.rename(path, path.removesuffix(UNBORN))
+            elif name.endswith((GONE, UNBORN)):
+                shutil.rmtree(path, ignore_errors=True)
 
     # What the files say.
 

@@ -17,14 +17,16 @@ import logging
 import os
 import select
 import signal
+import sys
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused, Survey
-from stratvisor.runner import kinship, orphans, secrets, strays
+from stratvisor.runner import kinship, secrets, strays
 from stratvisor.runner.folders import Folders, Key
+from stratvisor.runner.handles import Handle, has_ended, pidfd_of, reap
+from stratvisor.runner.orphans import Orphans
 from stratvisor.runner.survey import Surveyor
 from stratvisor.runner.zygote import Zygote
 from stratvisor.shim import kernel, rundir
@@ -32,6 +34,7 @@ from stratvisor.spec import Logs, Stop
 from stratvisor.state import Because, StopOrder, Want
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -45,27 +48,6 @@ RETRY_S = 1.0
 HOLD_TRIES = 10
 
 
-@dataclass(slots=True)
-class Handle:
-    """What the daemon holds of a live run."""
-
-    pid: int
-    """Of the shim: the root of the run's processes."""
-    shim: int
-    """A pidfd."""
-    spare: int
-    """A read end of the output FIFO: what is in it outlives shim and strategy together."""
-    strategy: int
-    """A pidfd on its main process: tells how it ended also where neither shim nor daemon reaped it."""
-    ended: Callable[[Finished], None] | None = None
-
-    def close(self) -> None:
-        """Let go."""
-        os.close(self.shim)
-        os.close(self.spare)
-        os.close(self.strategy)
-
-
 class LocalRunner:
     """Runs under shims of this machine."""
 
@@ -75,8 +57,7 @@ class LocalRunner:
         self._zygote = Zygote(os.path.join(self._folders.root, "shim.err"))
         self._handles: dict[Key, Handle] = {}
         self._strays: dict[str, list[strays.Copy]] = {}
-        self._reaped: dict[int, int] = {}
-        """Wait statuses of orphans by pid, until the shim that takes over asks."""
+        self._orphans = Orphans()
         self._closing = threading.Event()
 
     def start(self) -> None:
@@ -94,6 +75,14 @@ class LocalRunner:
         """Make the run: directory, locks, FIFO, log, shim. See `ports.Runner`."""
         key = Key(order.strategy, order.number)
         values = secrets.for_launch(self._folders.home, order.strategy, order.process)
+        try:
+            return self._make(key, order, values)
+        except LaunchRefused:
+            if not self._is_deserted(key):
+                raise
+        return self._resume_while_it_lives(key, None, HOLD_TRIES)
+
+    def _make(self, key: Key, order: LaunchOrder, values: secrets.Values) -> Found:
         with contextlib.ExitStack() as stack:
             try:
                 self._refuse_beside_newer(order.strategy)
@@ -103,7 +92,7 @@ class LocalRunner:
                 locks = [self._folders.lock(order.strategy, name, stack) for name in names]
                 stack.callback(self._folders.remove_unborn, key)
                 self._folders.furnish(key, order)
-                return self._start_shim(key, locks, values)
+                return self._start_shim(key, locks, values, {})
             except OSError as error:
                 where = error.filename or self._folders.path(key)
                 raise LaunchRefused(f"{error.strerror} ({where})") from error
@@ -136,16 +125,38 @@ class LocalRunner:
                 raise LaunchRefused(f"its run {number} still lives")
             if strays.living(self._folders, key):
                 self._end_unwatched(key)
+                if self._is_deserted(key):
+                    self._end_deserted(key)
                 raise LaunchRefused(f"its run {number} was never watched, and is being stopped")
             self._folders.lose(key, "its launch failed half-way")
+
+    def _is_deserted(self, key: Key) -> bool:
+        """Whether a run lives whose shim is dead: it died once the strategy was let go."""
+        with contextlib.suppress(rundir.Unreadable, KeyError, TypeError):
+            who = self._folders.who(key)
+            if who is not None and has_ended(rundir.Identity(*who["shim"])):
+                return strays.living(self._folders, key)
+        return False
 
     def _end_unwatched(self, key: Key) -> None:
         order = StopOrder(Because.SHUTDOWN, "", self._clock.now().boot_ns, Stop())
         with contextlib.suppress(OSError):  # tried again with the next launch
             self.tell(*key, Want(order, None, Stop(), Logs()))
 
+    def _end_deserted(self, key: Key) -> None:
+        """Have it stopped by a new shim, which needs nobody to watch it."""
+        try:
+            self._resume_while_it_lives(key, None, tries=1)
+            self._handles.pop(key).close()
+        except (OSError, LaunchRefused, rundir.Unreadable) as error:
+            log.warning("cannot stop %s, run %d: %s; trying again with its next start", *key, error)
+
     def _start_shim(
-        self, key: Key, locks: list[int], values: secrets.Values | None, status: int | None = None
+        self,
+        key: Key,
+        locks: list[int],
+        values: secrets.Values | None,
+        heritage: Mapping[str, object],
     ) -> Found:
         """Have a shim forked, give it the secrets, wait for its word that pid.json stands, and hold on."""
         folder = self._folders.path(key)
@@ -154,7 +165,7 @@ class LocalRunner:
         with open(heard, "rb", 0) as answer, open(giving, "wb", 0) as gift:
             try:
                 lock, *rest = locks
-                self._zygote.shim(folder, [lock, said, taking, *rest], status)
+                self._zygote.shim(folder, [lock, said, taking, *rest], heritage)
             finally:
                 os.close(said)
                 os.close(taking)
@@ -187,19 +198,22 @@ class LocalRunner:
         """
         found, shim, strategy = self._folders.found(key)
         with contextlib.ExitStack() as stack:
-            spare = os.open(self._folders.path(key, rundir.OUT), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-            stack.callback(os.close, spare)
-            shim_fd = _pidfd(shim)
-            stack.callback(os.close, shim_fd)
-            self._handles[key] = Handle(shim.pid, shim_fd, spare, _pidfd(strategy))
+            pidfds = []
+            for process in (shim, strategy):
+                pidfds.append(pidfd_of(process))
+                stack.callback(os.close, pidfds[-1])
+            spares = self._folders.open_fifos(key)
+            self._handles[key] = Handle(shim.pid, pidfds[0], strategy, pidfds[1], spares)
             stack.pop_all()
         return found
 
-    def resume(self, key: Key, status: int | None = None) -> Found:
-        """Give a run whose shim is dead a new one. `status`: of its strategy, where that was reaped."""
+    def resume(self, key: Key, lost: Handle | None = None) -> Found:
+        """Give a run whose shim is dead a new one. `lost`: what was held of it until then."""
+        status = None if lost is None else self._status_of(lost)
         with contextlib.ExitStack() as stack:
             lock = self._folders.lock(key.strategy, rundir.LOCK, stack)
-            return self._start_shim(key, [lock], secrets.for_resume(self._folders, key), status)
+            heritage = {"status": status, "kept": lost is not None}
+            return self._start_shim(key, [lock], secrets.for_resume(self._folders, key), heritage)
 
     # Telling.
 
@@ -247,7 +261,7 @@ class LocalRunner:
         handle = self._handles.pop(key)
         loop = asyncio.get_running_loop()
         loop.remove_reader(handle.shim)
-        _reap(handle.shim)
+        reap(handle.shim)
         self._settle(loop, key, handle)
 
     def _settle(self, loop: asyncio.AbstractEventLoop, key: Key, handle: Handle) -> None:
@@ -261,7 +275,7 @@ class LocalRunner:
                 ).start()
                 return
             if finished.exit.unknown:
-                finished = self._as_reaped(key, handle, finished)
+                finished = self._as_known(handle, finished)
         except (OSError, RuntimeError) as error:
             # No descriptor, no thread: that passes, and an end must not be unknown for it.
             log.warning("cannot see how %s, run %d, ended: %s; looking again", *key, error)
@@ -271,9 +285,9 @@ class LocalRunner:
         if handle.ended is not None:
             handle.ended(finished)
 
-    def _as_reaped(self, key: Key, handle: Handle, finished: Finished) -> Finished:
+    def _as_known(self, handle: Handle, finished: Finished) -> Finished:
         """An end that no shim saw, where this process did."""
-        status = self._status_of(key, handle)
+        status = self._status_of(handle)
         if status is None:
             return finished
         code = os.waitstatus_to_exitcode(status)
@@ -285,24 +299,32 @@ class LocalRunner:
         """A shim died before its run: its strategy goes on under a new one, however many tries it takes."""
         log.warning("the shim of %s, run %d, died; replacing it", *key)
         try:
-            while not self._closing.is_set():
-                try:
-                    self.resume(key, self._status_of(key, lost))
-                except (OSError, LaunchRefused, rundir.Unreadable) as error:
-                    if self._may_live(key):
-                        log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
-                        self._closing.wait(RETRY_S)
-                        continue
-                    finished = self._folders.lose(key, f"its shim died and was not replaced: {error}")
-                    _on_loop(loop, lost.ended, finished)
-                else:
-                    # It may have ended and been reaped before the new handle was made; the old one can tell.
-                    new = self._handles[key]
-                    new.strategy, lost.strategy = lost.strategy, new.strategy
-                    _on_loop(loop, self._watch_again, key, lost.ended)
-                return
+            self._resume_while_it_lives(key, lost, sys.maxsize)
+            handle = self._handles[key]
+            handle.main, lost.main = lost.main, handle.main  # the older one knows of an earlier end
+            _on_loop(loop, self._watch_again, key, lost.ended)
+        except (OSError, LaunchRefused, rundir.Unreadable) as error:
+            if not self._closing.is_set():
+                finished = self._folders.lose(key, f"its shim died and was not replaced: {error}")
+                _on_loop(loop, lost.ended, finished)
         finally:
             lost.close()
+
+    def _resume_while_it_lives(self, key: Key, lost: Handle | None, tries: int) -> Found:
+        """Give a run a new shim, in so many tries as long as anything of it lives.
+
+        Raises:
+            OSError, LaunchRefused, Unreadable: it could not be had, and nothing lives that needs it.
+        """
+        while True:
+            tries -= 1
+            try:
+                return self.resume(key, lost)
+            except (OSError, LaunchRefused, rundir.Unreadable) as error:
+                if not tries or self._closing.is_set() or not self._may_live(key):
+                    raise
+                log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
+            self._closing.wait(RETRY_S)
 
     def _may_live(self, key: Key) -> bool:
         """Whether anything of a run lives; also where nobody can look now."""
@@ -315,27 +337,27 @@ class LocalRunner:
         if not self._closing.is_set():
             self.watch(*key, ended)
 
-    def _status_of(self, key: Key, handle: Handle) -> int | None:
-        """How the strategy ended: what this process reaped, or what the kernel says of others' children.
-
-        After a restart of the daemon an orphan of a dead shim is a child of init's, not of ours.
-        """
-        with contextlib.suppress(rundir.Unreadable):
-            who = self._folders.who(key)
-            if who is not None and who["strategy"][0] in self._reaped:
-                return self._reaped.pop(who["strategy"][0])
-        return kernel.pidfd_exit_status(handle.strategy)
+    def _status_of(self, handle: Handle) -> int | None:
+        """The wait status of a strategy whose shim is dead: it was reaped here, or the kernel tells."""
+        status = self._orphans.status_of(handle.strategy)
+        return kernel.pidfd_exit_status(handle.main) if status is None else status
 
     def reap(self) -> None:
         """Take leave of dead orphans, and remember how they ended; for SIGCHLD."""
-        self._reaped.update(orphans.reap({self._zygote.pid or 0}))
+        self._orphans.reap(self._zygote.pid)
 
     # What stands after the last daemon, and what nobody needs any more.
 
     def survey(self) -> Survey:
         """Adopt, account for, or name everything that was left. See `ports.Runner`."""
-        survey, self._strays = Surveyor(self._folders, self.hold, self.resume).survey()
+        survey, self._strays = Surveyor(self._folders, self._adopt, self.resume).survey()
         return survey
+
+    def _adopt(self, key: Key) -> Found:
+        """Hold on to a run with a live shim, which the last daemon may have left without its poke."""
+        found = self.hold(key)
+        self._poke(key)
+        return found
 
     def forget(self, strategy: str, number: int) -> None:
         """Remove all run directories of a strategy before this one, which stays to be asked."""
@@ -383,29 +405,3 @@ def _await_word(heard: int, folder: str) -> None:
     if word != rundir.WORD_UP:
         why = word.decode("utf-8", "replace") or "its shim failed; run/shim.err says why"
         raise LaunchRefused(why)
-
-
-def _pidfd(identity: rundir.Identity) -> int:
-    """A handle on exactly this process; on one that just ended, so that its end is seen at once."""
-    try:
-        pidfd = os.pidfd_open(identity.pid)
-    except ProcessLookupError:
-        return _ended_pidfd()
-    current = rundir.identify(identity.pid)
-    if current is not None and current != identity:
-        os.close(pidfd)
-        return _ended_pidfd()
-    return pidfd
-
-
-def _ended_pidfd() -> int:
-    """A descriptor that is readable at once, as the pidfd of a dead process is."""
-    reader, writer = os.pipe2(os.O_CLOEXEC)
-    os.close(writer)
-    return reader
-
-
-def _reap(pidfd: int) -> None:
-    """A shim whose zygote died, or that was exec'd, is a child of the daemon's."""
-    with contextlib.suppress(OSError):
-        os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)

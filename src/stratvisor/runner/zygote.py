@@ -14,13 +14,14 @@ import socket
 import subprocess
 import sys
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from stratvisor.shim import main as shim_main
 from stratvisor.shim import zygote as zygote_main
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +50,17 @@ class Zygote:
         with self._lock:
             self._start()
 
-    def shim(self, folder: str, descriptors: Sequence[int], status: int | None = None) -> None:
+    def shim(
+        self, folder: str, descriptors: Sequence[int], heritage: Mapping[str, object] = MappingProxyType({})
+    ) -> None:
         """Make the shim of a run directory and hand it the descriptors.
 
-        `status`: of the strategy, for a shim that takes over one that was reaped already.
+        `heritage`: for one that takes over, as `Shim.resume` has it.
 
         Raises:
             OSError: neither a fork nor an exec could be had.
         """
-        request = json.dumps({"dir": folder, "status": status})
+        request = json.dumps({"dir": folder, **heritage})
         with self._lock:
             if not (self._send(request, descriptors) or (self._start() and self._send(request, descriptors))):
                 self._exec(request, descriptors)

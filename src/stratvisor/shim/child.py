@@ -27,6 +27,7 @@ _RLIMITS = (
     ("core", resource.RLIMIT_CORE, 0),
 )
 LOCK_DESCRIPTOR = 3
+HELD_DESCRIPTOR = 4
 OWN = b"s"
 """On the error pipe: it has its own session and signals, so that a stop reaches it as one."""
 
@@ -36,6 +37,7 @@ class Descriptors(NamedTuple):
 
     out: int
     lock_strategy: int
+    held: int
     gate: int
     errors: int
 
@@ -74,13 +76,14 @@ def _leave_parent() -> None:
 
 
 def _arrange(descriptors: Descriptors) -> tuple[int, int]:
-    """0 /dev/null, 1 and 2 the FIFO, 3 the strategy's lock; everything else closes on exec."""
-    # Out of the way of 0 to 3 first: any of them may lie there.
-    out, lock, gate, errors = (_above(10, one) for one in descriptors)
+    """0 /dev/null, 1 and 2 the FIFO, 3 the strategy's lock, 4 keeps `held`; the rest closes on exec."""
+    # Out of the way of 0 to 4 first: any of them may lie there.
+    out, lock, held, gate, errors = (_above(10, one) for one in descriptors)
     null = _above(10, os.open(os.devnull, os.O_RDONLY))
-    for source, target in ((null, 0), (out, 1), (out, 2), (lock, LOCK_DESCRIPTOR)):
+    places = ((null, 0), (out, 1), (out, 2), (lock, LOCK_DESCRIPTOR), (held, HELD_DESCRIPTOR))
+    for source, target in places:
         os.dup2(source, target, inheritable=True)
-    for one in (out, lock, null):
+    for one in (out, lock, held, null):
         os.close(one)
     return errors, gate
 

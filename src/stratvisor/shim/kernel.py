@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import platform
 import struct
@@ -20,6 +21,8 @@ PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 
 SPLICE_F_NONBLOCK = 2  # linux/splice.h
+
+_FIONREAD = 0x541B  # asm-generic/ioctls.h; `termios` has it too, and is a library to load
 
 _P_PID = 1  # linux/wait.h
 _WEXITED = 4
@@ -54,6 +57,11 @@ def tee(source: int, target: int, size: int) -> int:
     return _check(
         _libc.tee(ctypes.c_int(source), ctypes.c_int(target), ctypes.c_size_t(size), SPLICE_F_NONBLOCK)
     )
+
+
+def unread(pipe: int) -> int:
+    """How many bytes lie in a pipe (pipe(7), FIONREAD)."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, _FIONREAD, bytes(4)))[0])
 
 
 def peek_exit(pid: int) -> Usage | None:

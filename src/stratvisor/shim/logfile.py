@@ -5,10 +5,9 @@ either still in the FIFO or already in the file, as far as any process can be ki
 
 - Unchanged bytes move by splice(2), which takes them from the one and puts them into the other in one
   call. The file is open without O_APPEND, which splice refuses.
-- Changed bytes (timestamps, redaction) are copied with tee(2), which consumes nothing; then a record of
-  what is about to happen is written, then the log, and only then are the bytes read away. `recover` looks
-  at the record: if what it names is still at the FIFO's head, the log is cut back to where it was.
-- What may be the beginning of a secret stays in the FIFO until it is known to be one or none.
+- Changed bytes (timestamps, redaction) go by way of a second pipe, and so do our own lines in a way: `held`
+  says how. What may be the beginning of a secret stays in the FIFO until it is known to be one or none.
+- Our own lines stand between lines of the strategy's, never in one, whoever was killed in its midst.
 - Rotation moves up to the limit, peeks for the newline, moves through it, and opens the next part.
 - A disk that takes no more costs the bytes that come meanwhile, counted and marked in the log, never
   the strategy.
@@ -20,19 +19,14 @@ from __future__ import annotations
 
 import errno
 import os
-import struct
 import time
-import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from stratvisor.shim import kernel, lognames
-from stratvisor.shim.rundir import PEEK
+from stratvisor.shim.held import CHUNK, Held
 
 if TYPE_CHECKING:
     from stratvisor.shim.redaction import Redactor
-
-CHUNK = 65_536
-"""One pipe buffer, and all that is held in memory of a strategy's output."""
 
 LONGEST_OVERRUN = CHUNK
 """How far past the size limit a part may grow to end at a newline."""
@@ -40,7 +34,6 @@ LONGEST_OVERRUN = CHUNK
 _GRACE = 1 << 20
 
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ENXIO})
-_RECORD = struct.Struct("<QIIB3x")  # log offset, length and checksum of the peeked bytes, at a line's start
 
 
 class Limits(NamedTuple):
@@ -81,10 +74,9 @@ class Log:
         self._size = os.lseek(self._file, 0, os.SEEK_END)
         self._over = 0
         self._grace = 0
-        self._line_start = self._ends_line()
-        self._scratch: tuple[int, int] | None = None
-        self._record = -1
         self._splices = True
+        self._waiting: list[str] = []
+        self._held = Held()
 
     @property
     def path(self) -> str:
@@ -92,18 +84,19 @@ class Log:
         return os.path.join(self._folder, str(self._name))
 
     def note(self, text: str) -> None:
-        """A line of our own, on a line of its own. A disk that takes no more takes no notes either."""
-        try:
-            self._note(text)
-        except OSError as error:
-            if error.errno not in _NO_ROOM:
-                raise
-            self.problem = error.strerror
+        """A line of our own, as soon as a line of the strategy's has ended."""
+        self._waiting.append(text)
+        self._write_notes()
+
+    def conclude(self, text: str) -> None:
+        """A line of our own that waits for nothing: no more of the strategy's are to come."""
+        self._waiting.append(text)
+        self._write_notes(cut_in=True)
 
     def pump(self, fifo: int, budget: int = 16 * CHUNK) -> int:
         """Move what the FIFO holds, at most about `budget` bytes; returns how many were moved."""
         moved = 0
-        while moved < budget:
+        while moved < budget or self._held.count:
             try:
                 count = self._step(fifo)
             except BlockingIOError:
@@ -121,7 +114,7 @@ class Log:
 
     def withhold(self, why: str) -> None:
         """Write nothing of the strategy's any more, and say so: there is no way to redact it."""
-        self.note(f"its output is withheld from here on: {why}")
+        self.conclude(f"its output is withheld from here on: {why}")
         self.problem = why
         self._withheld = True
 
@@ -146,22 +139,14 @@ class Log:
             self.problem = error.strerror
 
     def recover(self, fifo: int) -> None:
-        """After a reader was killed: undo a write whose bytes it had not yet consumed."""
-        try:
-            with open(PEEK, "rb") as file:
-                offset, length, checksum, line_start = _RECORD.unpack(file.read(_RECORD.size))
-        except (OSError, struct.error):
-            return
-        if not length or offset > self._size:
-            return
-        try:
-            head = self._peek(fifo, length)
-        except BlockingIOError:
-            return
-        if len(head) == length and zlib.crc32(head) == checksum:
-            os.ftruncate(self._file, offset)
-            self._size = os.lseek(self._file, offset, os.SEEK_SET)
-            self._line_start = bool(line_start)
+        """After a reader was killed: undo what it had not finished, and do that again."""
+        length = self._held.recover()
+        if length is not None and length < self._size:
+            os.ftruncate(self._file, length)
+            self._size = os.lseek(self._file, length, os.SEEK_SET)
+        self._held.clear()
+        if self._held.count:  # `out` alone wakes anybody up
+            self.pump(fifo)
 
     def _step(self, fifo: int) -> int:
         """Move one piece. Raises BlockingIOError when there is nothing, returns 0 at the end of file."""
@@ -169,7 +154,9 @@ class Log:
             return self._drop(fifo)
         try:
             room = max(self.limits.max_size, self._grace) - self._size
-            return self._move(fifo, room) if room > 0 else self._finish_part(fifo)
+            if room <= 0:
+                return self._finish_part(fifo)
+            return self._move_line_end(fifo) if self._waiting else self._move(fifo, room)
         except BlockingIOError:
             raise
         except OSError as error:
@@ -183,16 +170,21 @@ class Log:
         if self._ends_line() or self._over >= LONGEST_OVERRUN:
             self._next_part()
             return self._move(fifo, self.limits.max_size)
-        head = self._peek(fifo, CHUNK)
-        if not head:
-            return 0
-        end = head.find(b"\n")
-        moved = self._move(fifo, len(head) if end < 0 else end + 1)
+        moved = self._move_line_end(fifo)
         self._over += moved
         return moved
 
+    def _move_line_end(self, fifo: int) -> int:
+        """Go through the next newline, where our own lines have been waiting for one."""
+        head = self._held.peek_before(fifo)
+        end = head.find(b"\n")
+        moved = self._move(fifo, len(head) if end < 0 else end + 1) if head else 0
+        self._write_notes()
+        return moved
+
     def _move(self, fifo: int, count: int) -> int:
-        if self.limits.timestamps or self._redactor is not None or not self._splices:
+        changes = self.limits.timestamps or self._redactor is not None
+        if changes or self._held.count or not self._splices:
             return self._move_changed(fifo, count)
         try:
             moved = os.splice(fifo, self._file, min(count, CHUNK), flags=kernel.SPLICE_F_NONBLOCK)
@@ -205,25 +197,18 @@ class Log:
         return moved
 
     def _move_changed(self, fifo: int, count: int) -> int:
+        head = self._held.peek_before(fifo)
+        count = min(count, self._held.count or CHUNK)
         if self._redactor is None:
-            head = text = self._peek(fifo, count)
-        else:
-            head = self._peek(fifo, CHUNK)  # all there is: a secret may go past `count`
+            text, moved = head[:count], min(len(head), count)
+        else:  # it looks at all there is: a secret may go past `count`
             text, moved = self._redactor.cut(head, count, final=self._final)
-            head = head[:moved]
-        if not head:
+        if not moved:
             return 0
-        self._write_record(len(head), zlib.crc32(head))
-        line_start = self._line_start
-        text = self._stamp(text) if self.limits.timestamps else text
-        try:
-            self._append(text)
-        except OSError:
-            self._line_start = line_start
-            raise
-        _read_away(fifo, len(head))
-        self._write_record(0, 0)
-        return len(head)
+        self._held.fill(fifo, moved)
+        with self._held.moving(self._size, min(moved, self._held.count)):
+            self._append(self._stamp(text) if self.limits.timestamps else text)
+        return moved
 
     def _stamp(self, text: bytes) -> bytes:
         """The time of reading before every line."""
@@ -232,32 +217,25 @@ class Log:
         stamp = f"{local}.{now_ns // 1_000_000 % 1000:03d} ".encode()
         ends = text.endswith(b"\n")
         body = (text[:-1] if ends else text).replace(b"\n", b"\n" + stamp)
-        prefix = stamp if self._line_start else b""
-        self._line_start = ends
+        prefix = stamp if self._ends_line() else b""
         return prefix + body + (b"\n" if ends else b"")
 
-    def _peek(self, fifo: int, count: int) -> bytes:
-        if self._scratch is None:
-            self._scratch = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        source, target = self._scratch
-        copied = kernel.tee(fifo, target, min(count, CHUNK))
-        text = b""
-        while len(text) < copied:
-            text += os.read(source, copied - len(text))
-        return text
-
-    def _write_record(self, length: int, checksum: int) -> None:
-        """What is about to be written and not yet consumed; of length 0: nothing."""
-        if self._record < 0:
-            self._record = os.open(PEEK, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.pwrite(self._record, _RECORD.pack(self._size, length, checksum, self._line_start), 0)
+    def _write_notes(self, *, cut_in: bool = False) -> None:
+        """Those that wait. A disk that takes no more takes no notes either."""
+        try:
+            while self._waiting and (cut_in or self._ends_line()):
+                self._note(self._waiting.pop(0))
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            self.problem = error.strerror
 
     def _note(self, text: str) -> None:
         line = f"[stratvisor] {self.redacted(text)}\n"
         if not self._ends_line():
             line = "\n" + line
-        self._append(line.encode("utf-8", "backslashreplace"))
-        self._line_start = True
+        with self._held.moving(self._size, 0):
+            self._append(line.encode("utf-8", "backslashreplace"))
 
     def _append(self, text: bytes) -> None:
         """Write all of it or, where the disk ends, nothing."""
@@ -271,7 +249,7 @@ class Log:
         self._size = os.lseek(self._file, self._size + len(text), os.SEEK_SET)
 
     def _drop(self, fifo: int) -> int:
-        gone = len(os.read(fifo, CHUNK))
+        gone = self._held.drop() or len(os.read(fifo, CHUNK))
         self.dropped += gone
         self._unmarked += gone
         return gone
@@ -329,8 +307,3 @@ class Log:
 
     def _ends_line(self) -> bool:
         return self._size == 0 or os.pread(self._file, 1, self._size - 1) == b"\n"
-
-
-def _read_away(fifo: int, count: int) -> None:
-    while count:
-        count -= len(os.read(fifo, count))

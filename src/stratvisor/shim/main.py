@@ -62,7 +62,7 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         if rest:
             shim.launch(rest[0], reply)
         else:
-            shim.resume(request["status"])
+            shim.resume(request["status"], kept=request["kept"])
         with contextlib.suppress(BrokenPipeError):  # the daemon that asked is gone; the run is not
             os.write(reply, rundir.WORD_UP)
         os.close(reply)
@@ -123,6 +123,7 @@ class Shim:
 
     def launch(self, lock_strategy: int, reply: int) -> None:
         """Make the strategy's process, which runs once pid.json stands; or say why to `reply`."""
+        held = os.open(rundir.HELD, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         gate_read, gate = os.pipe2(os.O_CLOEXEC)
         self._errors, errors_write = os.pipe2(os.O_CLOEXEC)
         self._began_wall_ns = time.time_ns()
@@ -134,8 +135,9 @@ class Shim:
         if main == 0:
             os.close(gate)
             spec = {**self._spec, "env": {**self._spec["env"], **(self._secrets or {})}}
-            child.become(spec, child.Descriptors(self._writer, lock_strategy, gate_read, errors_write))
-        for one in (gate_read, errors_write, lock_strategy):
+            kept = child.Descriptors(self._writer, lock_strategy, held, gate_read, errors_write)
+            child.become(spec, kept)
+        for one in (held, gate_read, errors_write, lock_strategy):
             os.close(one)
         self._main = main
         os.read(self._errors, 1)  # child.OWN: before that, its group does not exist and its signals are ours
@@ -157,13 +159,15 @@ class Shim:
             f"{self._title} begins {_clock(self._began_wall_ns)}: pid {main}: {' '.join(self._spec['argv'])}"
         )
         self._stopper = Stopper(main)
-        os.write(gate, b"g")
+        with contextlib.suppress(BrokenPipeError):  # killed before it was let go: an end like any other
+            os.write(gate, b"g")
         os.close(gate)
 
-    def resume(self, status: int | None) -> None:
+    def resume(self, status: int | None, *, kept: bool) -> None:
         """Take over a run whose shim is dead: the strategy is somebody else's child by now.
 
-        `status` is its wait status where it has ended and the daemon has reaped it.
+        `status` is its wait status where it has ended and the daemon knows it; `kept`, whether a daemon
+        has kept the FIFOs open all the time.
         """
         self._status = status
         who = rundir.must_read(rundir.PID)
@@ -174,7 +178,7 @@ class Shim:
         self._log.recover(self._out)
         strategy = rundir.Identity(pid, start_time)
         self._watched = _pidfd_of(strategy)
-        unseen = status is None and rundir.identify(pid) != strategy
+        unseen = not kept and rundir.identify(pid) != strategy
         lost = "; it had ended, too, and what it printed last may be lost" if unseen else ""
         self._log.note(f"{self._title}: its shim died and was replaced {_clock(time.time_ns())}{lost}")
         self._stopper = Stopper(pid, pidfd=self._watched)
@@ -256,7 +260,7 @@ class Shim:
         self._log.finish(self._out)
         ending = self._ending()
         last_line = self._log.last_line()
-        self._log.note(f"{self._title} ended {_clock(ended_ns)}: {describe_end(ending)}")
+        self._log.conclude(f"{self._title} ended {_clock(ended_ns)}: {describe_end(ending)}")
         self._log.sync()
         self._log.close()
         rundir.write_exit(

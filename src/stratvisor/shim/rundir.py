@@ -5,6 +5,7 @@
     run/ID/N/want.json    what the daemon wants now; `ctl` only says "look again"
     run/ID/N/pid.json     who runs
     run/ID/N/out          FIFO of the strategy's output
+    run/ID/N/held         FIFO of what has left `out` and is not yet known to be in the log; held.record
     run/ID/N/ready        stands once the strategy said READY=1
     run/ID/N/exit.json    how it ended; preallocated as exit.tmp
 
@@ -35,7 +36,8 @@ EXIT_TMP = "exit.tmp"
 OUT = "out"
 CTL = "ctl"
 READY = "ready"
-PEEK = "peek"
+HELD = "held"
+HELD_RECORD = "held.record"
 NEWS = "news"
 """run/news: the daemon's datagram socket; a shim sends `ID N` there to say "look again"."""
 
@@ -45,6 +47,7 @@ WORD_UP = b"up"
 WORD_SIZE = 512
 
 EXIT_SIZE = 8192
+ROOM = {EXIT_TMP: EXIT_SIZE, HELD_RECORD: 32}
 CTL_SIZE = 4096
 """Pipe buffers past 16,384 pages a user shrink for everybody (pipe(7)), and ctl needs few bytes."""
 
@@ -68,7 +71,7 @@ class Identity(NamedTuple):
 def identify(pid: int) -> Identity | None:
     """The identity of the process that has this pid now; None: there is none, or it is a zombie."""
     found = _look(pid)
-    return None if found is None or found[0] in b"ZX" else found[1]
+    return None if found is None or found[0] else found[1]
 
 
 def identify_dead_or_alive(pid: int) -> Identity | None:
@@ -77,15 +80,18 @@ def identify_dead_or_alive(pid: int) -> Identity | None:
     return None if found is None else found[1]
 
 
-def _look(pid: int) -> tuple[bytes, Identity] | None:
-    """State and identity by /proc/PID/stat."""
+def _look(pid: int) -> tuple[bool, Identity] | None:
+    """Whether it is a zombie, and its identity, by /proc/PID/stat.
+
+    Of a process whose first thread has ended the others may still run: then it is none, for all its state.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             text = file.read()
     except OSError:
         return None
     fields = text[text.rindex(b")") + 2 :].split()
-    return fields[0], Identity(pid, int(fields[19]))
+    return fields[0] in b"ZX" and int(fields[17]) <= 1, Identity(pid, int(fields[19]))
 
 
 def boot_id() -> str:
@@ -152,14 +158,15 @@ def say_why(reply: int, why: str) -> None:
         os.write(reply, why.encode()[:WORD_SIZE])
 
 
-def reserve_exit(folder: str) -> None:
-    """Take the room for exit.json now, so that a full disk refuses a start and never loses an end."""
-    path = os.path.join(folder, EXIT_TMP)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.posix_fallocate(descriptor, 0, EXIT_SIZE)
-    finally:
-        os.close(descriptor)
+def reserve(folder: str) -> None:
+    """Take the room for what a shim writes, so that a full disk refuses a start and never loses an end."""
+    for name in (EXIT_TMP, HELD_RECORD):
+        path = os.path.join(folder, name)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.posix_fallocate(descriptor, 0, ROOM[name])
+        finally:
+            os.close(descriptor)
 
 
 def write_exit(facts: dict[str, Any]) -> None:

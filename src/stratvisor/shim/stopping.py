@@ -113,8 +113,10 @@ class Stopper:
         A group keeps its number while its leader lives, so that is asked first where we are no parent.
         """
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            if self._pidfd is None:
-                (os.killpg if to_group else os.kill)(self._main, number)
+            if self._pidfd is None and to_group:
+                os.killpg(self._main, number)
+            elif self._pidfd is None:
+                os.kill(self._main, number)
             elif self._pidfd >= 0 and to_group:
                 signal.pidfd_send_signal(self._pidfd, 0)
                 os.killpg(self._main, number)
