@@ -243,6 +243,7 @@ class Daemon:
         """Everything that no strategy waits for."""
         home = self._home
         news = stack.enter_context(NewsSocket(home / "run", self._heard))
+        self._supervisor.look_for_ready()
         from stratvisor.watch import Watcher  # noqa: PLC0415  the same
 
         watched = [home / name for name in WATCHED]

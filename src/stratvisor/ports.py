@@ -111,6 +111,10 @@ class Runner(Protocol):
         """Call `ended` once, on the loop, when the run is over and accounted for."""
         ...
 
+    def is_ready(self, strategy: str, number: int) -> bool:
+        """Whether a run has said READY=1: one quick look."""
+        ...
+
     def forget(self, strategy: str, number: int) -> None:
         """Remove what is kept of a run that is over and recorded."""
         ...

@@ -210,7 +210,9 @@ class Supervisor:
         """A live run is ours to watch from now on."""
         entry.facts = replace(entry.facts, log=found.log, cpu_percent=None, memory_bytes=None)
         self._runner.watch(found.strategy, found.run.number, self._ended)
-        self.turn(found.strategy, Launched(found.run, ready=found.ready))
+        # Looked at again: READY=1 that came before this turn found no run to belong to.
+        ready = found.ready or self._runner.is_ready(found.strategy, found.run.number)
+        self.turn(found.strategy, Launched(found.run, ready=ready))
 
     async def _tell(self, entry: Entry) -> None:
         loop = asyncio.get_running_loop()
@@ -237,6 +239,13 @@ class Supervisor:
     def became_ready(self, strategy: str, number: int) -> None:
         """READY=1 arrived."""
         self.turn(strategy, BecameReady(number))
+
+    def look_for_ready(self) -> None:
+        """Somebody listens for READY=1 from now on: take note of what was said before."""
+        for strategy, entry in list(self.live()):
+            run = machine.live_run(entry.state)
+            if run is not None and self._runner.is_ready(strategy, run.number):
+                self.became_ready(strategy, run.number)
 
     # Time.
 

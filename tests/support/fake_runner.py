@@ -53,6 +53,9 @@ class FakeRunner:
         if ended is not None:
             self._loop.call_soon_threadsafe(ended, finished)
 
+    def is_ready(self, strategy: str, number: int) -> bool:
+        return False
+
     def watch(self, strategy: str, number: int, ended: Callable[[Finished], None]) -> None:
         self._loop = asyncio.get_running_loop()
         finished = self._world.ended.get((strategy, number))
