@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs picture bench chaos clean
+.PHONY: help run test check format docs picture faults bench chaos clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ docs: $(DEV_READY) ## write the README's tables of keys from the code
 
 picture: $(DEV_READY) ## take the README's picture of the page
 	$(BIN)/python docs/picture.py
+
+faults: $(DEV_READY) ## kill shim and daemon at every step, and print what was seen
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q -rP tests/integration/test_faults.py
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI, and with croniter
 	$(BIN)/python benchmarks/bench.py
