@@ -411,10 +411,15 @@ def test_a_window_opens_and_closes_by_itself(host: Instance) -> None:
 
 
 def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> None:
-    text, _begin, end = window(-60, 6)
-    host.write("ema", "steady", text=text)
+    later, _begin, _end = window(-60, 3600)
+    host.write("ema", "steady", text=later)
     host.up()
     pid = host.pid("ema")
+    text, _begin, end = window(-60, 8)
+    host.write("ema", "steady", text=text)
+    host.post("reload")
+    want = host.home / "run" / "ema" / "1" / "want.json"
+    until(lambda: json.loads(want.read_text())["deadline_ns"] == int(end.timestamp()) * 10**9, "it is told")
     host.kill()
     assert alive(pid)
     until(lambda: not alive(pid), "stopped by its shim")
