@@ -20,7 +20,7 @@ from stratvisor.spec import HOUR, MILLISECOND, MINUTE, SECOND
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-PATIENCE_S = 10
+PATIENCE_S = 30
 
 linux = pytest.mark.skipif(not timerfd.SUPPORTED, reason="only Linux has timerfd")
 

@@ -29,7 +29,7 @@ from stratvisor.watch import Watcher
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-PATIENCE_S = 30.0
+PATIENCE_S = 30
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
 
