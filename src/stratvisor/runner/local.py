@@ -45,6 +45,9 @@ SHIM_TIMEOUT_MS = 20_000
 RETRY_S = 1.0
 """Between tries to hold on to a run that lives: the reason (descriptors, disk) passes or it does not."""
 
+FIRST_RETRY_S = 0.02
+"""After a new shim was killed, too: the strategy can print no more than a pipe takes until there is one."""
+
 HOLD_TRIES = 10
 
 
@@ -316,6 +319,7 @@ class LocalRunner:
         Raises:
             OSError, LaunchRefused, Unreadable: it could not be had, and nothing lives that needs it.
         """
+        pause_s = FIRST_RETRY_S
         while True:
             tries -= 1
             try:
@@ -324,7 +328,8 @@ class LocalRunner:
                 if not tries or self._closing.is_set() or not self._may_live(key):
                     raise
                 log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
-            self._closing.wait(RETRY_S)
+            self._closing.wait(pause_s)
+            pause_s = min(2 * pause_s, RETRY_S)
 
     def _may_live(self, key: Key) -> bool:
         """Whether anything of a run lives; also where nobody can look now."""
