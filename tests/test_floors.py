@@ -13,8 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "stratvisor"
 FLOORS: dict[str, int] = {}
 for _floor, _names in enumerate(
     (
-        """spec calendar state machine cron wallclock spans windows jobs timetable lookahead clock_changes
-        calendar_ends skipped reasons simulation timeline trail why view wording selection doubt
+        """spec territory calendar state machine cron wallclock spans windows jobs timetable lookahead
+        clock_changes calendar_ends skipped reasons simulation timeline trail why view wording selection doubt
         generate generate.record generate.sheet""",
         """config almanac settings schema reading.* generate.text vault vault.sealing vault.keyring
         vault.contents""",

@@ -70,6 +70,14 @@ class StopTo(StrEnum):
     MAIN = "main"
 
 
+class Isolation(StrEnum):
+    """How much of the machine a process may reach."""
+
+    STRICT = "strict"
+    STANDARD = "standard"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class DaysWindow:
     """Every named weekday from `start` to `end`, local; `end` <= `start` means the next day."""
@@ -307,6 +315,13 @@ class Process:
     secrets_fingerprint: str | None = None
     """Changes with their values, and tells nothing of them; None: there are none, or none to be had."""
     user: str | None = None
+    sandbox: Isolation = Isolation.STANDARD
+    read: tuple[str, ...] = ()
+    """Paths beside those that every process needs; so are these in `write`, which it may change too."""
+    write: tuple[str, ...] = ()
+    connect: tuple[int, ...] = ()
+    """The TCP ports that it may connect to where it is strict; otherwise to any."""
+    unix_sockets: tuple[str, ...] = ()
     open_files: int | None = 1024
     cpu_time_ns: int | None = None
     nice: int = 0

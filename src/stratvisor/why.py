@@ -14,7 +14,20 @@ from zoneinfo import ZoneInfo
 from stratvisor import machine
 from stratvisor.calendar import FOR_EVER, Calendar
 from stratvisor.skipped import known
-from stratvisor.spec import DAY, HOUR, MICROSECOND, MINUTE, SECOND, Jobs, Once, Problem, Spec, Timed, Windows
+from stratvisor.spec import (
+    DAY,
+    HOUR,
+    MICROSECOND,
+    MINUTE,
+    SECOND,
+    Isolation,
+    Jobs,
+    Once,
+    Problem,
+    Spec,
+    Timed,
+    Windows,
+)
 from stratvisor.state import (
     Backoff,
     Because,
@@ -54,6 +67,9 @@ BECAUSE = {
 
 WARNED = timedelta(days=30)
 """How long before a calendar's end it is spoken of."""
+
+REFUSALS = ("Permission denied", "Operation not permitted", "Read-only file system")
+"""EACCES, EPERM and EROFS, in the words of the C library."""
 
 MOST_DAYS = 3
 """Closed days that a sentence names."""
@@ -102,7 +118,7 @@ def _why(now: Now, spec: Spec, state: State) -> str:
             killed = moment(kill_at(now, state.phase), now, zone)
             return f"told to stop: {reason}; killed at {killed} at the latest"
         case Backoff(retry_at=at, refused=refused):
-            cause = f"cannot start: {refused}" if refused else _failure(now, state, zone)
+            cause = f"cannot start: {refused}" if refused else _failure(now, spec, state, zone)
             return f"{cause}; next try at {moment(at, now, zone)}"
         case Exited(at=at):
             ended = f"ended by itself at {moment(at, now, zone)}: {_ending(state.last_exit)}"
@@ -219,7 +235,7 @@ def _why_up(now: Now, spec: Spec, state: State, zone: ZoneInfo, *, ready: bool) 
     elif window is not None and not window.endless:
         parts.append(f"its window ends {moment(window.end, now, zone)}")
     if state.restarts and state.last_exit is not None:
-        parts.append(f"restarted {_times(state.restarts)}, last after {_failure(now, state, zone)}")
+        parts.append(f"restarted {_times(state.restarts)}, last after {_failure(now, spec, state, zone)}")
     if machine.restart_pending(spec, state):
         parts.append("its file was edited, which takes effect with the next run")
     return "; ".join(parts) + _warning(now, spec)
@@ -243,17 +259,25 @@ def _why_gave_up(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
         text = "failed: "
     edit = "" if isinstance(spec.schedule, Jobs) else "an edit of its file or "
     cure = f"{edit}`stratvisor start {spec.id}` tries again"
-    return f"{text}{_failure(now, state, zone)}{_again(now, spec, zone)}; {cure}"
+    return f"{text}{_failure(now, spec, state, zone)}{_again(now, spec, zone)}; {cure}"
 
 
-def _failure(now: Now, state: State, zone: ZoneInfo) -> str:
+def _failure(now: Now, spec: Spec, state: State, zone: ZoneInfo) -> str:
     """How and when the last run ended, with its last words where those may explain it."""
     end = state.last_exit
     if end is None:
         return "a run of which nothing is known"
     # Whoever was killed was in the middle of something else; whoever exits has often just said why.
     words = f", {end.last_line}" if end.last_line and end.code and end.cause is None else ""
-    return f"{_ending(end)} at {moment(end.at, now, zone, seconds=True)}{words}"
+    return f"{_ending(end)} at {moment(end.at, now, zone, seconds=True)}{words}{_walled(words, spec)}"
+
+
+def _walled(words: str, spec: Spec) -> str:
+    """That a refusal may be the sandbox's: nothing in its own words says so."""
+    level = spec.process.sandbox
+    if level is Isolation.OFF or not any(refusal in words for refusal in REFUSALS):
+        return ""
+    return f" (sandbox: {level.value}; does 'read' or 'write' of its file name what it needs?)"
 
 
 def _ending(end: Exit | None) -> str:

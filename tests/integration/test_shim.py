@@ -71,7 +71,8 @@ async def test_header_and_footer_say_who_when_and_how(home: Path) -> None:
     async with running(home) as runs:
         run = await runs.launch(wicked("leave", "4"))
         await runs.end()
-        first, last = runs.log().decode().splitlines()
+        first, walls, last = runs.log().decode().splitlines()
+        assert walls.startswith("[stratvisor] sandbox: standard; reads ")
         assert re.fullmatch(
             r"\[stratvisor\] run 1 of ema begins \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} IST: "
             rf"pid {run.pid}: .*wicked.py leave 4",
@@ -115,6 +116,8 @@ async def test_the_environment_is_clean(home: Path, monkeypatch: pytest.MonkeyPa
             "SYMBOL",
             "PYTHONUNBUFFERED",
             "PYTHONFAULTHANDLER",
+            "TMPDIR",
+            "XDG_CACHE_HOME",
             "LC_CTYPE",
         }
         rest = set(seen) - allowed
@@ -135,7 +138,7 @@ async def test_the_process_starts_from_a_known_state(home: Path) -> None:
         signal.signal(signal.SIGINT, before)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR2})
     assert f"cwd={home}" in seen
-    assert "umask=0027" in seen
+    assert "umask=0077" in seen
     assert "sid=True" in seen
     assert "nice=5" in seen
     assert "files=200" in seen
@@ -510,10 +513,11 @@ async def test_a_stop_reaches_a_run_whose_directory_is_gone(home: Path) -> None:
 
 
 async def test_output_sent_elsewhere_does_not_make_the_shim_spin(home: Path) -> None:
-    script = f"exec >{home}/own.log 2>&1; echo moved; sleep 600"
+    script = 'exec >"$STRATEGY_DATA/own.log" 2>&1; echo moved; sleep 600'
+    own = home / "data" / "ema" / "own.log"
     async with running(home) as runs:
         await runs.launch(wicked(script=None, args=(), command=("/bin/sh", "-c", script)))
-        await until_async(lambda: (home / "own.log").exists() and (home / "own.log").read_text())
+        await until_async(lambda: own.exists() and own.read_text())
         reader = os.open(home / "run" / "ema" / "1" / rundir.OUT, os.O_RDONLY | os.O_NONBLOCK)
         with pytest.raises(BlockingIOError):  # without any writer it would be the end of file, for ever
             os.read(reader, 1)

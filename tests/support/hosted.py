@@ -48,6 +48,9 @@ class Instance:
         self.daemon: subprocess.Popen[bytes] | None = None
         self.runs_by: list[str] = []
         """What the daemon's command line begins with."""
+        self.python = sys.executable
+        self.popen: dict[str, Any] = {}
+        """How its process is made, where that is not as this one."""
         (home / "stratvisor.toml").write_text("[http]\nport = 0\n")
 
     # The daemon.
@@ -56,10 +59,11 @@ class Instance:
         """Start it, and wait until its socket answers."""
         with (self.home / "daemon.err").open("ab") as errors:
             self.daemon = subprocess.Popen(
-                [*self.runs_by, sys.executable, "-m", "stratvisor", "--home", str(self.home), "up"],
+                [*self.runs_by, self.python, "-m", "stratvisor", "--home", str(self.home), "up"],
                 stdin=subprocess.DEVNULL,
                 stdout=errors,
                 stderr=errors,
+                **self.popen,
             )
         until(self._answers, "the daemon answers")
         return self

@@ -61,7 +61,7 @@ def _check(arguments: argparse.Namespace) -> int:
         print(problem)
     for warning in warnings:
         print(f"warning: {warning}")
-    for note in _notes(found, now):
+    for note in (*_notes(found, now), *_missing_walls(found)):
         print(f"note: {note}")
     files = len({problem.file for problem in problems})
     if problems:
@@ -116,6 +116,21 @@ def _notes(found: Config, now: datetime) -> Iterator[str]:
     for note, strategies in concerned.items():
         more = f" and {len(strategies) - MOST_NAMED} more" if len(strategies) > MOST_NAMED else ""
         yield f"{', '.join(strategies[:MOST_NAMED])}{more}: {note}"
+
+
+def _missing_walls(found: Config) -> Iterator[str]:
+    """What this machine lacks of the sandboxes that strategies are to have."""
+    from stratvisor.ports import LaunchRefused  # noqa: PLC0415
+    from stratvisor.runner import reach  # noqa: PLC0415
+    from stratvisor.spec import Isolation  # noqa: PLC0415
+
+    processes = [spec.process for spec in found.strategies.values()]
+    if all(process.sandbox is Isolation.OFF for process in processes):
+        return
+    try:
+        yield from reach.missing(processes)
+    except LaunchRefused as refused:
+        yield str(refused)
 
 
 def _schema(arguments: argparse.Namespace) -> int:

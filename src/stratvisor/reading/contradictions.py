@@ -18,6 +18,7 @@ from stratvisor.spec import (
     STORM_STREAK,
     THREAD_VARIABLES,
     GiveUp,
+    Isolation,
     Jobs,
     Logs,
     Process,
@@ -40,6 +41,7 @@ def note(facts: Facts, at: At) -> None:
     _check_environment(facts, at)
     if facts.get(Process, "secrets") and facts.get(Process, "core") != 0:
         _refuse(at, ("limits.core",), "a core dump would hold the 'secrets'; keep one of them")
+    _check_sandbox(facts, at)
     if at.key("restart").sound:
         _check_restart(Restart(**facts.of(Restart)), at.key("restart"))
     if at.key("stop").sound:
@@ -117,6 +119,20 @@ def _refuse_twice(name: str, own: At, other: At) -> None:
         other.problem(other.place.key, f"{name} is in {key!r} of [defaults] too; keep one of them")
     else:
         own.problem(own.place.key, f"is in {other.path!r} too; keep one of them")
+
+
+def _check_sandbox(facts: Facts, at: At) -> None:
+    """Note what a sandbox would be told if there were one of the kind."""
+    level = facts.get(Process, "sandbox")
+    idle = () if level is Isolation.STRICT else ("connect",)
+    if level is Isolation.OFF:
+        idle = ("read", "write", "connect", "unix_sockets")
+    said = at.key("sandbox").place
+    for name in idle:
+        place = at.key(name).place
+        if place and not (said and _overruled(at, place, said)):
+            cure = "remove it" if level is Isolation.OFF else "write 'sandbox: strict', or remove it"
+            at.key(name).problem(place.key, f"has no effect with 'sandbox: {level.value}'; {cure}")
 
 
 def _check_restart(restart: Restart, at: At) -> None:

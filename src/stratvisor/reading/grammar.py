@@ -37,6 +37,7 @@ from stratvisor.spec import (
     MILLISECOND,
     SECOND,
     GiveUp,
+    Isolation,
     Limits,
     Logs,
     OnChange,
@@ -104,6 +105,26 @@ _PROCESS = (
     ),
     Key(
         "user", line(100), "The account to run as, where the daemon is root.", Process, default="the daemon's"
+    ),
+    Key("sandbox", choice(Isolation), "How much of the machine it may reach.", Process),
+    Key(
+        "read",
+        ListOf(path(), repeats=False),
+        "Files and folders to read, beside its script's folder, its interpreter and the system's programs.",
+        Process,
+    ),
+    Key("write", ListOf(path(), repeats=False), "Files and folders to change, beside `data/ID`.", Process),
+    Key(
+        "connect",
+        ListOf(Whole(1, 65535), repeats=False),
+        "With `sandbox: strict`: the TCP ports it may connect to, and no other.",
+        Process,
+    ),
+    Key(
+        "unix_sockets",
+        ListOf(path(), repeats=False),
+        "Unix sockets it needs, such as a database's; without, it can make none.",
+        Process,
     ),
 )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stratvisor.reading import env_file, source
 from stratvisor.reading.grammar import Elsewhere
 from stratvisor.spec import THREAD_VARIABLES, Process
+from stratvisor.territory import GOVERNING, SECRET
 from stratvisor.wording import label, nearest, quoted
 
 if sys.platform != "win32":
@@ -38,6 +39,7 @@ def note(facts: Facts, at: At, home: Path) -> Pairs:
     _check_command(process, at.key("command"), home, variables)
     _check_cwd(process, at.key("cwd"), home)
     _check_user(process, at.key("user"))
+    _check_reach(process, at, home)
     _check_limits(process, at.key("limits"))
     return tuple(sorted(variables.items()))
 
@@ -111,6 +113,24 @@ def _check_cwd(process: Process, at: At, home: Path) -> None:
     mode = _mode(process.cwd, at, home, "folder") if at.place else None
     if mode and not stat.S_ISDIR(mode):
         _refuse(at, "is not a folder")
+
+
+def _check_reach(process: Process, at: At, home: Path) -> None:
+    for name, paths, kept in (("read", process.read, SECRET), ("write", process.write, GOVERNING)):
+        for written in paths:
+            here = at.key(name)
+            if _mode(written, here, home) is None:
+                continue
+            path = (home / written).resolve()
+            for one in kept:
+                own = (home / one).resolve()
+                around = name == "write" and own.is_relative_to(path)
+                if path.is_relative_to(own) or around:
+                    what = "holds" if around else "is in" if path != own else "is"
+                    _refuse(
+                        here, f"{quoted(written)} {what} stratvisor's own {one}; no strategy may {name} that"
+                    )
+                    break
 
 
 def _check_user(process: Process, at: At) -> None:

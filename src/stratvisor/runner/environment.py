@@ -14,9 +14,9 @@ import zoneinfo
 from typing import TYPE_CHECKING, Any
 
 from stratvisor.ports import LaunchOrder, LaunchRefused
-from stratvisor.runner import secrets
+from stratvisor.runner import reach, secrets
 from stratvisor.shim import ending
-from stratvisor.spec import SECOND, THREAD_VARIABLES, Process
+from stratvisor.spec import SECOND, THREAD_VARIABLES, Isolation, Process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,15 +38,18 @@ def spec_json(home: Path, order: LaunchOrder, log: str, began: datetime) -> dict
     """
     process = order.process
     user = _user(process.user)
+    words = argv(home, process)
+    uid = user["uid"] if user else os.geteuid()
     return {
         "strategy": order.strategy,
         "run": order.number,
         "fingerprint": process.fingerprint,
-        "argv": argv(home, process),
+        "argv": words,
         "env": _environment(home, order, user, began),
         "secrets": secrets.to_json(process),
         "cwd": os.path.join(home, process.cwd),
         "user": user,
+        "sandbox": reach.plan(home, order.strategy, process, words, uid, notify=order.notify),
         "nice": process.nice,
         "rlimits": {
             "open_files": process.open_files,
@@ -106,6 +109,8 @@ def _environment(
         # Abstract (unix(7)): no path that is too long for sun_path, and nothing to leave behind.
         name = hashlib.sha256(own["STRATVISOR_RUN"].encode()).hexdigest()
         own["NOTIFY_SOCKET"] = f"@stratvisor/{name}"
+    if process.sandbox is not Isolation.OFF:
+        host |= {name: os.path.join(own["STRATEGY_DATA"], folder) for name, folder in reach.FOLDERS.items()}
     threads = dict.fromkeys(THREAD_VARIABLES, str(process.threads)) if process.threads else {}
     return {**host, **threads, **order.inherited, **dict(process.env), **own}
 

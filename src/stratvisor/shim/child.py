@@ -14,12 +14,12 @@ import resource
 import signal
 from typing import Any, NamedTuple, NoReturn
 
-from stratvisor.shim import kernel
+from stratvisor.shim import kernel, sandbox
 
 OOM_SCORE_ADJ = 500
 """The kernel, short of memory, takes a strategy before the daemon (proc(5); -1000 to 1000)."""
 
-UMASK = 0o027
+UMASK = 0o077
 
 _RLIMITS = (
     ("open_files", resource.RLIMIT_NOFILE, 0),
@@ -51,12 +51,18 @@ def become(spec: dict[str, Any], descriptors: Descriptors) -> NoReturn:
         os.write(errors, OWN)
         step = "set limits for"
         _limit(spec)
+        step = "isolate"
+        if spec["sandbox"]:
+            sandbox.isolate(spec["sandbox"])
         step = "change to the user of"
         _change_user(spec["user"])
         step = f"enter {spec['cwd']} for"
         os.chdir(spec["cwd"])
         if os.read(gate, 1) != b"g":
             os._exit(125)
+        step = "isolate"
+        if spec["sandbox"]:
+            sandbox.confine(spec["sandbox"])
         step = f"execute {spec['argv'][0]} for"
         os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
     except BaseException as error:  # noqa: BLE001  nothing may return into the shim's own code

@@ -158,6 +158,8 @@ class Shim:
         self._log.note(
             f"{self._title} begins {_clock(self._began_wall_ns)}: pid {main}: {' '.join(self._spec['argv'])}"
         )
+        if self._spec["sandbox"]:
+            self._log.note(self._spec["sandbox"]["words"])
         self._stopper = Stopper(main)
         with contextlib.suppress(BrokenPipeError):  # killed before it was let go: an end like any other
             os.write(gate, b"g")

@@ -1,0 +1,227 @@
+"""What a sandbox lets through and what it names: real processes under real shims."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from runs import Runs, running, wicked
+
+from stratvisor.ports import LaunchRefused
+from stratvisor.runner import reach
+from stratvisor.shim import sandbox
+from stratvisor.spec import Isolation, Process
+
+CHILDREN = Path(__file__).parent.parent / "children"
+ROOT = os.geteuid() == 0
+
+
+def python(code: str, **made_of: object) -> Process:
+    """A strategy that is this text."""
+    process = Process(command=(sys.executable, "-u", "-c", f"exec({code!r})"), cwd="strategies")
+    return replace(process, **made_of)  # type: ignore[arg-type]
+
+
+async def said(runs: Runs, process: Process) -> list[str]:
+    """What it printed until it ended."""
+    await runs.launch(process)
+    await runs.end()
+    return runs.printed()
+
+
+@pytest.mark.parametrize("level", [Isolation.STANDARD, Isolation.OFF])
+async def test_an_honest_day_is_not_disturbed(home: Path, level: Isolation) -> None:
+    process = Process(script=str(CHILDREN / "ordinary.py"), sandbox=level)
+    if level is Isolation.OFF:
+        process = replace(process, env=(("TMPDIR", str(home / "data" / "ema")),))
+    async with running(home) as runs:
+        assert await said(runs, process) == ["reopened", "the day is over"]
+
+
+@pytest.mark.skipif(not ROOT, reason="another account needs root")
+async def test_another_account_is_walled_in_too(home: Path) -> None:
+    read = "open('/etc/shadow')"
+    status = "print(*[line.strip() for line in open('/proc/self/status') if line[:3] in ('Uid', 'Cap', 'NoN')])"
+    code = f"import os; {status}; open('book', 'w'); print(os.listdir('.')); {read}"
+    for folder in (home, *home.parents):
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 1:
+            pytest.skip(f"{folder} is root's alone")
+    process = Process(command=("/usr/bin/python3", "-u", "-c", code), cwd="data/ema", user="nobody")
+    (home / "data" / "ema").mkdir(parents=True)
+    async with running(home) as runs:
+        lines = await said(runs, process)
+    assert "Uid:\t65534" in lines[0]
+
+
+async def test_a_read_only_view_has_no_capability_and_none_to_be_had(home: Path) -> None:
+    code = "print(*[line.split()[1] for line in open('/proc/self/status') if line[:3] in ('Cap', 'NoN', 'Sec')])"
+    async with running(home) as runs:
+        inheritable, permitted, effective, bounding, ambient, sealed, seccomp, _ = (
+            await said(runs, python(code))
+        )[0].split()
+    assert {int(one, 16) for one in (inheritable, permitted, effective, ambient)} == {0}
+    assert not ROOT or int(bounding, 16) == 0
+    assert (sealed, seccomp) == ("1", "2")
+
+
+async def test_paths_that_are_named_open_and_no_others(home: Path) -> None:
+    for name in ("models/a.txt", "models/b.txt", "shared/c.txt", "other/d.txt"):
+        (home / name).parent.mkdir(exist_ok=True)
+        (home / name).write_text(name)
+    code = """
+import os
+def tried(what):
+    try:
+        print(what().__class__.__name__)
+    except OSError as error:
+        print(error.strerror)
+home = os.environ["STRATEGY_DATA"] + "/../../"
+tried(lambda: open(home + "models/a.txt").read())
+tried(lambda: open(home + "models/b.txt").read())
+tried(lambda: open(home + "models/a.txt", "w"))
+tried(lambda: open(home + "shared/c.txt").read())
+tried(lambda: open(home + "shared/c.txt", "w"))
+tried(lambda: os.chmod(home + "shared/c.txt", 0o600))
+tried(lambda: open(home + "other/d.txt").read())
+"""
+    async with running(home) as runs:
+        lines = await said(runs, python(code, read=("models/a.txt",), write=("shared",)))
+    assert lines == [
+        "str",
+        "Permission denied",
+        lines[2],
+        "str",
+        "TextIOWrapper",
+        "NoneType",
+        "Permission denied",
+    ]
+    assert lines[2] in ("Permission denied", "Read-only file system")
+
+
+async def test_a_script_in_the_home_itself_reads_its_neighbours_and_not_the_keys(home: Path) -> None:
+    for name in ("keys/k", "run/r", "secrets.yaml", ".env", "prod.env", "data/other/d", "log/l", "conf.d/c", "helper.py"):
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text("print('helped')\n")
+    (home / "ema.py").write_text(
+        "import helper, os\n"
+        "for name in ('keys/k', 'run/r', 'secrets.yaml', '.env', 'prod.env', 'data/other/d', 'log/l', 'conf.d/c'):\n"
+        "    try: print('GOT IN', open(name).read())\n"
+        "    except PermissionError: pass\n"
+        "open('data/ema/mine', 'w')\n"
+    )
+    async with running(home) as runs:
+        assert await said(runs, Process(script="ema.py")) == ["helped"]
+
+
+async def test_a_virtual_environment_in_the_home_is_read_and_the_home_is_not(home: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / ".venv"], check=True)
+    (site,) = (home / ".venv" / "lib").glob("python3*/site-packages")
+    elsewhere = home / "lib-of-mine"
+    elsewhere.mkdir()
+    (elsewhere / "mine.py").write_text("print('editable')\n")
+    (site / "mine.pth").write_text(f"{elsewhere}\n")
+    (site / "installed.py").write_text("print('installed')\n")
+    (home / "strategies" / "ema.py").write_text("import installed, mine\n")
+    async with running(home) as runs:
+        process = Process(script="strategies/ema.py", python=".venv/bin/python")
+        assert await said(runs, process) == ["installed", "editable"]
+
+
+CONNECT = """
+import socket, sys
+def tried(what):
+    try:
+        what()
+        print("connected")
+    except OSError as error:
+        print(error.strerror)
+named, other = {named}, {other}
+tried(lambda: socket.create_connection(("127.0.0.1", named)))
+tried(lambda: socket.create_connection(("127.0.0.1", other)))
+tried(lambda: socket.socket().sendto(b"x", 0x20000000, ("127.0.0.1", other)))
+tried(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262).connect(("127.0.0.1", other)))
+"""
+
+
+@pytest.mark.skipif(sandbox.landlock_abi() < sandbox.ABI_TCP, reason="a kernel without rules of ports")
+async def test_strict_connects_to_the_ports_that_are_named_alone(home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
+        named, other = (server.getsockname()[1] for server in (one, two))
+        code = CONNECT.format(named=named, other=other)
+        async with running(home) as runs:
+            strict = await said(runs, python(code, sandbox=Isolation.STRICT, connect=(named,)))
+            await runs.launch(python(code), number=2)
+            await runs.end(number=2)
+            standard = runs.printed()[len(strict) :]
+    assert strict[0] == "connected"
+    assert set(strict[1:]) <= {"Permission denied", "Operation not permitted"}
+    assert standard[:2] == ["connected", "connected"]
+
+
+UNIX = """
+import socket, sys
+def tried(what):
+    try:
+        what()
+        print("made")
+    except OSError as error:
+        print(error.strerror)
+tried(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+tried(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+"""
+
+
+async def test_unix_sockets_are_for_those_who_name_one_and_datagrams_for_who_must_say_ready(home: Path) -> None:
+    no = "Operation not permitted"
+    async with running(home) as runs:
+        assert await said(runs, python(UNIX)) == [no, no]
+        await runs.launch(python(UNIX), number=2, notify=True)
+        await runs.end(number=2)
+        assert runs.printed()[2:] == [no, "made"]
+        await runs.launch(python(UNIX, unix_sockets=("/run/postgresql",)), number=3)
+        await runs.end(number=3)
+        assert runs.printed()[4:] == ["made", "made"]
+
+
+async def test_off_is_off(home: Path) -> None:
+    code = "import socket; socket.socket(socket.AF_UNIX); open('../free', 'w'); print(len(open('/proc/1/stat').read()) > 9)"
+    async with running(home) as runs:
+        assert await said(runs, python(code, sandbox=Isolation.OFF)) == ["True"]
+    assert "sandbox" not in runs.log().decode().splitlines()[1]
+
+
+async def test_strict_does_not_start_on_a_kernel_without_landlock(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reach, "walls", lambda: sandbox.Walls(landlock=0, view=False, filter=True))
+    async with running(home) as runs:
+        with pytest.raises(LaunchRefused, match="needs Landlock"):
+            await runs.launch(wicked("leave", "0", sandbox=Isolation.STRICT))
+        assert not (home / "run" / "ema" / "1").exists()
+    (note, view) = reach.missing([Process()])
+    assert "no Landlock" in note
+    assert "mount namespace" in view
+
+
+async def test_the_first_lines_of_a_log_say_what_may_be_reached(home: Path) -> None:
+    (home / "models").mkdir()
+    process = wicked("leave", "0", read=("models",), sandbox=Isolation.STRICT, connect=(443,))
+    async with running(home) as runs:
+        await said(runs, process)
+        walls = runs.log().decode().splitlines()[1]
+    assert walls.startswith("[stratvisor] sandbox: strict; reads ")
+    assert walls.endswith("models; writes data/ema; TCP to 443")
+
+
+def test_the_filter_knows_both_machines_and_jumps_nowhere_else() -> None:
+    for machine in ("x86_64", "aarch64"):
+        for unix in ("none", "datagram", "all"):
+            for connect in (None, [443]):
+                steps = sandbox.program_of({"unix": unix, "connect": connect}, machine, 4711)
+                assert len(steps) < 4096  # BPF_MAXINSNS
+                for place, (_operation, true, false, _constant) in enumerate(steps):
+                    assert place + 1 + max(true, false) < len(steps) + (place == len(steps) - 1)
+                    assert max(true, false) < 256
