@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,22 @@ hypothesis.settings.load_profile("steady")
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[Path]:
     """A new instance folder; whatever carries its mark is killed afterwards."""
-    folder = tmp_path / "home"
+    with instance_folder(tmp_path) as folder:
+        yield folder
+
+
+@pytest.fixture
+def open_home() -> Iterator[Path]:
+    """The same where other accounts can reach it: pytest's own folders are its account's alone."""
+    with tempfile.TemporaryDirectory(prefix="stratvisor-", ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o755)
+        with instance_folder(Path(place)) as folder:
+            yield folder
+
+
+@contextlib.contextmanager
+def instance_folder(place: Path) -> Iterator[Path]:
+    folder = place / "home"
     for name, mode in (("run", 0o700), ("conf.d", 0o755), ("strategies", 0o755)):
         (folder / name).mkdir(parents=True, mode=mode)
     yield folder

@@ -72,6 +72,7 @@ def files() -> None:
     (DATA / "link").symlink_to("book.csv")
     (DATA / "link").unlink()
     os.link(book, DATA / "hard")
+    (DATA / "hard").unlink()
     shutil.rmtree(DATA / "folder")
 
 
