@@ -14,7 +14,14 @@ import hypothesis
 import pytest
 
 TESTS = Path(__file__).parent
-for _folder in (TESTS / "support", TESTS / "chaos", TESTS, TESTS / "unit", TESTS.parent / "docs"):
+for _folder in (
+    TESTS / "support",
+    TESTS / "children",
+    TESTS / "chaos",
+    TESTS,
+    TESTS / "unit",
+    TESTS.parent / "docs",
+):
     sys.path.insert(0, str(_folder))  # helpers are imported by their own names
 
 # How long an example takes says how busy the machine is, and nothing about the code.

@@ -36,7 +36,7 @@ class Tried(NamedTuple):
 
 WAYS: list[Tried] = []
 FACTS: dict[str, str] = {}
-"""home; key (of encryption), log and memory of the victim, own (script): paths; daemon, shim, victim: pids."""
+"""Paths: home, key of encryption, the victim's log and memory, own script. Pids: daemon, shim, victim."""
 
 LANDLOCK = "Landlock"
 VIEW = "the read-only view"
@@ -158,17 +158,20 @@ def _key_by_handle() -> object:
 
 @way("move the folder of keys away", LANDLOCK)
 def _move_keys() -> object:
-    return os.rename(home("keys"), data("keys")) or "moved"
+    os.rename(home("keys"), data("keys"))
+    return "moved"
 
 
 @way("open the keys to all by chmod", VIEW)
 def _chmod_keys() -> object:
-    return os.chmod(FACTS["key"], 0o666) or "changed"
+    os.chmod(FACTS["key"], 0o644)
+    return "changed"
 
 
 @way("give the keys away by chown", VIEW)
 def _chown_keys() -> object:
-    return os.chown(FACTS["key"], os.getuid(), os.getgid()) or "changed"
+    os.chown(FACTS["key"], os.getuid(), os.getgid())
+    return "changed"
 
 
 @way("add a strategy without a sandbox to conf.d", LANDLOCK)
@@ -196,7 +199,7 @@ def _plant() -> object:
     return write(json.__file__, b"")
 
 
-@way("read /etc/shadow", f"{LANDLOCK}; to an account that is not root, its mode")
+@way("read /etc/shadow", f"{LANDLOCK}, as root; else its mode")
 def _shadow() -> object:
     return read("/etc/shadow")
 
@@ -226,22 +229,26 @@ def _write_log() -> object:
 
 @way("remove another's log", LANDLOCK)
 def _remove_log() -> object:
-    return os.unlink(FACTS["log"]) or "removed"
+    os.unlink(FACTS["log"])
+    return "removed"
 
 
 @way("empty another's log", LANDLOCK)
 def _empty_log() -> object:
-    return os.truncate(FACTS["log"], 0) or "emptied"
+    os.truncate(FACTS["log"], 0)
+    return "emptied"
 
 
 @way("make another's log old, so that retention removes it", VIEW)
 def _age_log() -> object:
-    return os.utime(FACTS["log"], (0, 0)) or "aged"
+    os.utime(FACTS["log"], (0, 0))
+    return "aged"
 
 
 @way("put a link into the folder of logs", LANDLOCK)
 def _link_in_logs() -> object:
-    return os.symlink(FACTS["key"], home("log", "strategies", "hostile_20260101_000000_IST.log")) or "linked"
+    os.symlink(FACTS["key"], home("log", "strategies", "hostile_20260101_000000_IST.log"))
+    return "linked"
 
 
 @way("list the logs", LANDLOCK)
@@ -262,7 +269,8 @@ def _write_data() -> object:
 @way("put a link in place of its own data folder", LANDLOCK)
 def _swap_data() -> object:
     os.rename(home("data", "hostile"), home("data", "gone"))
-    return os.symlink("/etc", home("data", "hostile")) or "swapped"
+    os.symlink("/etc", home("data", "hostile"))
+    return "swapped"
 
 
 @way("map another's shared memory", VIEW)
@@ -390,7 +398,8 @@ def _kill() -> object:
 
 @way("kill a whole group of others", SIGNALS)
 def _kill_group() -> object:
-    return os.killpg(victim(), signal.SIGTERM) or "killed"
+    os.killpg(victim(), signal.SIGTERM)
+    return "killed"
 
 
 @way("kill others by their pidfds", SIGNALS)
@@ -420,7 +429,8 @@ def _priority() -> object:
 
 @way("slow all of its account down", SECCOMP)
 def _priority_of_account() -> object:
-    return os.setpriority(os.PRIO_USER, 0, 0) or "could be slowed"
+    os.setpriority(os.PRIO_USER, 0, 0)
+    return "could be slowed"
 
 
 @way("starve others of the disk", SECCOMP)
@@ -467,7 +477,8 @@ def every(harm: Callable[[int], object]) -> object:
 def _control() -> object:
     os.chdir("/")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        return client.connect(home("run", "stratvisor.sock")) or "connected"
+        client.connect(home("run", "stratvisor.sock"))
+        return "connected"
 
 
 @way("tell the daemon news of another", SECCOMP)
@@ -485,7 +496,8 @@ def _notify() -> object:
 @way("have systemd or Docker run something", SECCOMP)
 def _systemd() -> object:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        return client.connect("/run/systemd/private") or "connected"
+        client.connect("/run/systemd/private")
+        return "connected"
 
 
 @way("make its calls through io_uring", SECCOMP)
@@ -511,7 +523,9 @@ def _sniff() -> object:
 def _setuid() -> object:
     for program in ("/usr/bin/su", "/bin/su"):
         if os.path.exists(program) and os.geteuid() != 0:
-            done = subprocess.run([program, "-c", "id"], stdin=subprocess.DEVNULL, capture_output=True)
+            done = subprocess.run(
+                [program, "-c", "id"], stdin=subprocess.DEVNULL, capture_output=True, check=False
+            )
             if done.returncode == 0:
                 return done.stdout
     with open("/proc/self/status", encoding="ascii") as file:
@@ -548,7 +562,8 @@ def _mount() -> object:
 
 @way("change its root", f"{SECCOMP}, {NO_RIGHTS}")
 def _chroot() -> object:
-    return os.chroot(os.environ["STRATEGY_DATA"]) or "changed"
+    os.chroot(os.environ["STRATEGY_DATA"])
+    return "changed"
 
 
 @way("load a program into the kernel", SECCOMP)

@@ -1,4 +1,4 @@
-"""What honest strategies do of a day: each must work inside a sandbox. Prints a line for each that does not."""
+"""What honest strategies do of a day. Each must work inside a sandbox; what does not is printed."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import shared_memory
 from pathlib import Path
+from typing import Any
 
 DATA = Path(os.environ["STRATEGY_DATA"])
 
@@ -34,7 +35,7 @@ def look_around(_: int) -> tuple[int | None, str, str]:
 
 
 def pool_by(method: str) -> None:
-    context = multiprocessing.get_context(method)
+    context: Any = multiprocessing.get_context(method)
     with ProcessPoolExecutor(2, mp_context=context) as pool:
         assert list(pool.map(square, range(4))) == [0, 1, 4, 9]
         assert list(pool.map(look_around, range(2)))
@@ -92,10 +93,16 @@ def database() -> None:
 
 def programs() -> None:
     assert subprocess.run(["/usr/bin/env", "true"], check=True).returncode == 0
-    text = subprocess.run("echo said >/dev/stdout; cat </dev/null; ls /usr >/dev/null; date", shell=True, text=True,
-                          check=True, capture_output=True).stdout
+    text = subprocess.run(
+        ["/bin/sh", "-c", "echo said >/dev/stdout; cat </dev/null; ls /usr >/dev/null; date"],
+        text=True,
+        check=True,
+        capture_output=True,
+    ).stdout
     assert text.startswith("said")
-    child = subprocess.run([sys.executable, "-c", "import decimal, ssl; print(6)"], capture_output=True, check=True)
+    child = subprocess.run(
+        [sys.executable, "-c", "import decimal, ssl; print(6)"], capture_output=True, check=True
+    )
     assert child.stdout == b"6\n"
 
 
@@ -133,7 +140,8 @@ def machine() -> None:
     os.sched_setaffinity(0, os.sched_getaffinity(0))
     os.sched_setaffinity(os.getpid(), os.sched_getaffinity(0))
     assert os.urandom(4)
-    assert Path("/dev/urandom").open("rb").read(4)
+    with Path("/dev/urandom").open("rb") as source:
+        assert source.read(4)
     assert Path("/proc/self/status").read_text()
     assert os.listdir("/proc/self/fd")
     assert Path("/proc/self/maps").read_text()
@@ -158,14 +166,14 @@ def libraries() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             __import__(name)
     with contextlib.suppress(ModuleNotFoundError):
-        import numpy
+        import numpy as np
 
-        numpy.linalg.inv(numpy.random.default_rng(0).random((200, 200)))
+        np.linalg.inv(np.random.default_rng(0).random((200, 200)))
     with contextlib.suppress(ModuleNotFoundError):
-        import pandas
+        import pandas as pd
 
-        pandas.DataFrame({"a": [1, 2]}).to_csv(DATA / "frame.csv")
-        assert len(pandas.read_csv(DATA / "frame.csv")) == 2
+        pd.DataFrame({"a": [1, 2]}).to_csv(DATA / "frame.csv")
+        assert len(pd.read_csv(DATA / "frame.csv")) == 2
 
 
 HABITS: list[Callable[[], None]] = [
@@ -187,6 +195,6 @@ if __name__ == "__main__":
     for habit in HABITS:
         try:
             habit()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is what is looked for
             print(f"{habit.__name__}: {type(error).__name__}: {error}")
     print("the day is over")

@@ -34,7 +34,7 @@ def hosted_pair(host: Instance) -> int:
     host.write("victim", "steady")
     arguments = json.dumps([str(host.home / "run" / "stratvisor.sock"), "victim"])
     (host.home / "conf.d" / "knocker.yaml").write_text(
-        f"script: {KNOCKING}\nargs: {arguments}\nenabled: false\n"
+        f"script: {KNOCKING}\nargs: {arguments}\nenabled: false\nsandbox: 'off'\n"
     )
     host.up()
     pid = host.pid("victim")

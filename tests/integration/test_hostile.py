@@ -9,15 +9,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import hostile
 import pytest
 from hosted import Instance, alive
 from waiting import until
 
 CHILDREN = Path(__file__).parent.parent / "children"
-sys.path.insert(0, str(CHILDREN))
-
-import hostile  # noqa: E402
-
 HOSTILE = CHILDREN / "hostile.py"
 NOBODY = 65534
 KEY = "the-key-of-encryption"
@@ -30,17 +27,17 @@ def host(request: pytest.FixtureRequest, open_home: Path) -> Iterator[Instance]:
     made = Instance(open_home)
     if request.param == "ordinary" and os.geteuid() == 0:
         site = next(path for path in sys.path if path.endswith("-packages"))
-        path = f"{Path(__file__).parents[2] / 'src'}:{site}"
+        modules = f"{Path(__file__).parents[2] / 'src'}:{site}"
         made.python = "/usr/bin/python3"  # root's own interpreter may lie where nobody else looks
         made.popen = {
             "user": NOBODY,
             "group": NOBODY,
             "extra_groups": [],
             "cwd": open_home,
-            "env": {"PATH": os.environ["PATH"], "PYTHONPATH": path},
+            "env": {"PATH": os.environ["PATH"], "PYTHONPATH": modules},
         }
-        for one in (open_home, *open_home.rglob("*")):
-            os.chown(one, NOBODY, NOBODY)
+        for place in (open_home, *open_home.rglob("*")):
+            os.chown(place, NOBODY, NOBODY)
     try:
         yield made
     finally:
@@ -49,18 +46,18 @@ def host(request: pytest.FixtureRequest, open_home: Path) -> Iterator[Instance]:
 
 def furnish(home: Path) -> None:
     """What is worth having."""
-    for path, text in {
+    for name, text in {
         "keys/encryption.key": KEY,
         "keys/api.token": "a" * 43,
         "secrets.yaml": "KEY: sealed\n",
         "data/victim/book.txt": "long 100 SBIN\n",
     }.items():
-        (home / path).parent.mkdir(parents=True, exist_ok=True)
-        (home / path).write_text(text)
-        (home / path).chmod(0o600)
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+        (home / name).chmod(0o600)
     (home / "keys").chmod(0o700)
-    for path in (home, *home.rglob("*")):
-        os.chown(path, home.stat().st_uid, home.stat().st_gid)
+    for place in (home, *home.rglob("*")):
+        os.chown(place, home.stat().st_uid, home.stat().st_gid)
 
 
 def attack(host: Instance) -> dict[str, tuple[str, str]]:
@@ -98,8 +95,8 @@ def attack(host: Instance) -> dict[str, tuple[str, str]]:
 
 def test_nothing_that_a_strategy_tries_gets_it_anywhere(host: Instance) -> None:
     became = attack(host)
-    for one in hostile.WAYS:
-        print(f"{became[one.way][1]:8} {one.way}: {one.stop}")
+    table = [f"{became[one.way][1]:8} {one.way}: {one.stop}" for one in hostile.WAYS]
+    sys.stdout.write("\n".join(table) + "\n")
     got_in = {way: how for way, how in became.items() if how[0] != "refused"}
     assert not got_in, str(got_in)
     assert len(became) == len(hostile.WAYS) > 80
@@ -127,7 +124,10 @@ def test_the_list_in_security_is_what_is_tried() -> None:
 def test_who_lets_go_of_its_own_lock_gets_no_second_copy(host: Instance) -> None:
     furnish(host.home)
     script = host.home / "strategies" / "tricks.py"
-    script.write_text("import fcntl, os, time\nfcntl.flock(3, fcntl.LOCK_UN)\nos.close(3)\nprint('let go')\ntime.sleep(600)\n")
+    script.write_text(
+        "import fcntl, os, time\nfcntl.flock(3, fcntl.LOCK_UN)\nos.close(3)\n"
+        "print('let go')\ntime.sleep(600)\n"
+    )
     (host.home / "conf.d" / "ema.yaml").write_text("script: strategies/tricks.py\n")
     host.up()
     pid = host.pid("ema")

@@ -96,7 +96,7 @@ def last_shim(host: Instance, strategy: str) -> int:
 
 def test_a_secret_that_is_printed_in_every_way_is_found_nowhere(host: Instance) -> None:
     keep(host.home, API_KEY=KEY, odd_one=ODD)
-    done = host.home / "done"
+    done = host.home / "data" / "ema" / "done"
     text = "secrets: {API_KEY: API_KEY, ODD: odd_one}\n"
     host.write("ema", "betray", str(done), text=text)
     host.write("dying", "betray", text=text + "restart: {delay: 1h, max_delay: 1h, give_up: none}\n")

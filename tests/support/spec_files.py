@@ -26,6 +26,7 @@ from stratvisor.spec import (
     DaysWindow,
     Edge,
     GiveUp,
+    Isolation,
     Limits,
     Logs,
     Manual,
@@ -54,6 +55,15 @@ EFFECTS: dict[str, tuple[str, Spec]] = {
     "inherit_env": (
         "inherit_env: [HTTPS_PROXY]",
         replace(BASE, process=replace(BASE.process, inherit_env=("HTTPS_PROXY",))),
+    ),
+    "sandbox": ("sandbox: off", replace(BASE, process=replace(BASE.process, sandbox=Isolation.OFF))),
+    "connect": (
+        "sandbox: strict\nconnect: [443, 53]",
+        replace(BASE, process=replace(BASE.process, sandbox=Isolation.STRICT, connect=(443, 53))),
+    ),
+    "unix_sockets": (
+        "unix_sockets: [/run/postgresql]",
+        replace(BASE, process=replace(BASE.process, unix_sockets=("/run/postgresql",))),
     ),
     "enabled": ("enabled: false", replace(BASE, enabled=False)),
     "tags": ("tags: [nifty, intra-day]", replace(BASE, tags=("nifty", "intra-day"))),
@@ -117,6 +127,8 @@ FILES: dict[str, tuple[str, Process]] = {
     "command": ("command: [sh, -c, exit]", Process(command=("sh", "-c", "exit"))),
     "python": ("script: a.py\npython: bin/python", Process(script="a.py", python="bin/python")),
     "cwd": ("script: a.py\ncwd: bin", Process(script="a.py", cwd="bin")),
+    "read": ("script: a.py\nread: [bin, a.py]", Process(script="a.py", read=("bin", "a.py"))),
+    "write": ("script: a.py\nwrite: [bin]", Process(script="a.py", write=("bin",))),
     "env_file": ("script: a.py\nenv_file: common.env", Process(script="a.py", env=(("A", "1"),))),
 }
 """The same of keys that name files, in a home that has them."""
@@ -154,6 +166,8 @@ PROCESSES = st.builds(
     command=st.lists(TEXTS, max_size=3).map(lambda rest: ("sh", *rest)),
     env=st.dictionaries(NAMES, TEXTS, max_size=3).map(lambda env: tuple(sorted(env.items()))),
     inherit_env=st.lists(NAMES.map(lambda name: f"I{name}"), unique=True, max_size=2).map(tuple),
+    sandbox=st.just(Isolation.STRICT),
+    connect=st.lists(st.integers(1, 65535), unique=True, max_size=2).map(tuple),
     open_files=st.none() | st.integers(16, 1000),
     cpu_time_ns=st.none() | st.integers(1, 999).map(lambda count: count * SECOND),
     nice=st.integers(0, 19),
@@ -218,6 +232,8 @@ def written(spec: Spec) -> dict[str, Any]:
         "command": list(process.command or ()),
         "env": dict(process.env),
         "inherit_env": list(process.inherit_env),
+        "sandbox": process.sandbox,
+        "connect": list(process.connect),
         "tags": list(spec.tags),
         "enabled": spec.enabled,
         "restart": {"when": restart.when, "success_codes": list(restart.success_codes)},

@@ -26,8 +26,8 @@ from stratvisor.spec import (
 )
 
 TOP = (
-    "known here: title, script, args, command, python, cwd, env, env_file, inherit_env, secrets, user, enabled, tags, "
-    "schedule, restart, start, stop, limits, logs, on_change"
+    "known here: title, script, args, command, python, cwd, env, env_file, inherit_env, secrets, user, sandbox, read, "
+    "write, connect, unix_sockets, enabled, tags, schedule, restart, start, stop, limits, logs, on_change"
 )
 
 
@@ -76,7 +76,9 @@ def test_no_key_is_left_out_above() -> None:
         ("secrets: [KEY, KEY]", ["2:16: secrets[1]: given twice; keep one"]),
         ("secrets: {A: a-key}", ['2:14: secrets.A: must be letters, digits and _, at most 100, such as OPENALGO_API_KEY, not "a-key"']),
         ("secrets: KEY", ['2:10: secrets: must be keys and values, not "KEY"']),
-        ("sandbox: true", ["2:1: sandbox: unknown key; " + TOP]),
+        ("sandbox: true", ['2:10: sandbox: must be strict, standard or off, not "true"']),
+        ("sandbox: strict\nconnect: [0]", ["3:11: connect[0]: must be a whole number, 1 to 65535, not 0"]),
+        ("sandbox: strict\nconnect: [443, 443]", ["3:16: connect[1]: given twice; keep one"]),
         ("jobs: {every: 5m}", ["2:1: jobs: unknown key; " + TOP]),
         ("x-note: mine", ["2:1: x-note: unknown key; " + TOP]),
         ("title:", ["2:7: title: has no value; write one, or remove the key"]),

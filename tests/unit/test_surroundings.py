@@ -19,8 +19,9 @@ from stratvisor.settings import Settings
 @pytest.fixture
 def here(tmp_path: Path) -> Settings:
     """A home with a script, an interpreter and a folder."""
-    for folder in ("strategies", "bin"):
+    for folder in ("strategies", "bin", "keys", "conf.d"):
         (tmp_path / folder).mkdir()
+    (tmp_path / "keys" / "a").touch()
     (tmp_path / "strategies" / "ema_crossover.py").touch()
     (tmp_path / "bin" / "python").touch(0o755)
     (tmp_path / "bin" / "text").touch(0o644)
@@ -74,6 +75,11 @@ def test_links_are_followed(here: Settings) -> None:
         (SCRIPT + f"python: {'x' * 300}", "2:9: python: no such file in the home"),
         (SCRIPT + "cwd: strategis", "2:6: cwd: no such folder; did you mean 'strategies'?"),
         (SCRIPT + "cwd: bin/text", "2:6: cwd: is not a folder"),
+        (SCRIPT + "read: [none]", "2:7: read: no such file"),
+        (SCRIPT + "read: [keys]", '2:7: read: "keys" is stratvisor\'s own keys; no strategy may read that'),
+        (SCRIPT + "read: [keys/a]", '2:7: read: "keys/a" is in stratvisor\'s own keys; no strategy may read that'),
+        (SCRIPT + "write: [.]", '2:8: write: "." holds stratvisor\'s own keys; no strategy may write that'),
+        (SCRIPT + "write: [conf.d]", '2:8: write: "conf.d" is stratvisor\'s own conf.d; no strategy may write that'),
         ("command: [no-such-program]", '1:10: command: no program "no-such-program" on PATH; write its whole path'),
         ("command: ['']", '1:10: command: no program "" on PATH; write its whole path'),
         ("command: [bin/text]", "1:10: command: is not a program that may be executed"),

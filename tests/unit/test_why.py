@@ -218,6 +218,9 @@ def test_a_bad_edit_is_told_with_its_place_whatever_the_phase() -> None:
     )
 
 
+WALLED = " (sandbox: standard; does 'read' or 'write' of its file name what it needs?)"
+
+
 def test_stopping_names_the_reason_and_the_last_moment() -> None:
     order = StopOrder(Because.WINDOW, "", 100 * HOUR - 4 * SECOND, Stop(timeout_ns=10 * SECOND))
     assert said(Stopping(run(), order)) == (
@@ -232,6 +235,10 @@ def test_stopping_names_the_reason_and_the_last_moment() -> None:
     [
         (FAILED, "exit 1 at 09:16:02 IST, ModuleNotFoundError: No module named 'pandas'"),
         (replace(FAILED, last_line=None), "exit 1 at 09:16:02 IST"),
+        (
+            replace(FAILED, last_line="PermissionError: [Errno 13] Permission denied: 'x'"),
+            "exit 1 at 09:16:02 IST, PermissionError: [Errno 13] Permission denied: 'x'" + WALLED,
+        ),
         (replace(FAILED, code=None, signal=9), "killed by SIGKILL at 09:16:02 IST"),
         (replace(FAILED, code=None, signal=250), "killed by signal 250 at 09:16:02 IST"),
         (

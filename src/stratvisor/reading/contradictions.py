@@ -123,8 +123,10 @@ def _refuse_twice(name: str, own: At, other: At) -> None:
 
 def _check_sandbox(facts: Facts, at: At) -> None:
     """Note what a sandbox would be told if there were one of the kind."""
+    if not at.key("sandbox").sound:
+        return
     level = facts.get(Process, "sandbox")
-    idle = () if level is Isolation.STRICT else ("connect",)
+    idle: tuple[str, ...] = () if level is Isolation.STRICT else ("connect",)
     if level is Isolation.OFF:
         idle = ("read", "write", "connect", "unix_sockets")
     said = at.key("sandbox").place

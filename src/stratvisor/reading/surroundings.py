@@ -124,9 +124,9 @@ def _check_reach(process: Process, at: At, home: Path) -> None:
             path = (home / written).resolve()
             for one in kept:
                 own = (home / one).resolve()
-                around = name == "write" and own.is_relative_to(path)
+                around = name == "write" and path in own.parents
                 if path.is_relative_to(own) or around:
-                    what = "holds" if around else "is in" if path != own else "is"
+                    what = "holds" if around else "is" if path == own else "is in"
                     _refuse(
                         here, f"{quoted(written)} {what} stratvisor's own {one}; no strategy may {name} that"
                     )

@@ -21,6 +21,7 @@ from stratvisor.ports import LaunchRefused
 from stratvisor.shim import sandbox
 from stratvisor.spec import Isolation, Process
 from stratvisor.territory import OWN, SECRET
+from stratvisor.vault import keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,16 +37,16 @@ SYSTEM = (
     *("/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm"),
 )
 ETC = ("/etc",)
-ETC_OF_ROOT = tuple(
-    f"/etc/{name}"
-    for name in (
-        "alternatives ca-certificates.conf ca-certificates crypto-policies debian_version fonts gai.conf group "
-        "host.conf hostname hosts inputrc ld.so.cache ld.so.conf ld.so.conf.d locale.alias locale.conf "
-        "localtime lsb-release machine-id magic mime.types nsswitch.conf os-release passwd pki profile "
-        "protocols python3 python3.11 python3.12 python3.13 python3.14 redhat-release resolv.conf rpc "
-        "services ssl/cert.pem ssl/certs ssl/openssl.cnf system-release timezone"
-    ).split()
-)
+_NAMES_IN_ETC = """
+    alternatives ca-certificates ca-certificates.conf crypto-policies debian_version
+    fonts gai.conf group host.conf hostname hosts inputrc ld.so.cache ld.so.conf
+    ld.so.conf.d locale.alias locale.conf localtime lsb-release machine-id magic
+    mime.types nsswitch.conf os-release passwd pki/ca-trust pki/tls/certs pki/tls/cert.pem pki/tls/openssl.cnf
+    profile protocols python3
+    redhat-release resolv.conf rpc services ssl/cert.pem ssl/certs ssl/openssl.cnf
+    system-release timezone
+"""
+ETC_OF_ROOT = tuple(f"/etc/{name}" for name in _NAMES_IN_ETC.split())
 """To root, which owns them, /etc/shadow and private keys are files like any other."""
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", sandbox.SHARED_MEMORY)
@@ -73,15 +74,15 @@ def missing(processes: Iterable[Process]) -> Iterator[str]:
         yield "sandbox: before Linux 6.12 strategies of one account can signal each other"
     if not had.view:
         yield (
-            "sandbox: this machine gives no mount namespace to this account, so strategies can change the mode "
+            "sandbox: this machine gives this account no mount namespace, so strategies can change the mode "
             "and times of files of their account"
         )
     if not had.filter:
         yield "sandbox: no filter of system calls is known for this machine"
     if any(process.unix_sockets for process in processes):
         yield (
-            "sandbox: the kernel cannot tell Unix sockets apart: with 'unix_sockets' a strategy opens any that "
-            "its account may"
+            "sandbox: the kernel cannot tell Unix sockets apart: with 'unix_sockets' a strategy opens any "
+            "that its account may"
         )
 
 
@@ -103,12 +104,13 @@ def plan(
     written = [data, *(os.path.join(home, path) for path in process.write)]
     resolver = os.path.dirname(os.path.realpath("/etc/resolv.conf"))  # its files come and go by rename
     system = [*SYSTEM, *(ETC if uid else ETC_OF_ROOT), *([] if resolver == "/etc" else [resolver])]
-    own, listed = _without(_home_of(home, process, argv), home, OWN)
-    more, listed_too = _without(named, home, SECRET)
+    key = str(keyring.place(home))
+    own, listed = _without(_home_of(home, process, argv), home, (*OWN, key))
+    more, listed_too = _without(named, home, (*SECRET, key))
     return {
         "level": process.sandbox.value,
         "view": walls().view,
-        "read": sorted({*system, *own, *more}),
+        "read": sorted({*_apart_from(key, system), *own, *more}),
         "list": sorted({*listed, *listed_too}),
         "write": sorted({os.path.realpath(path) for path in written}),
         "devices": list(DEVICES),
@@ -128,14 +130,15 @@ def _words(home: Path, process: Process, strategy: str) -> str:
     script = [] if process.script is None else [os.path.dirname(process.script) or "."]
     reads = [os.path.relpath(os.path.join(home, path), home) for path in (*script, *process.read)]
     writes = [f"data/{strategy}", *process.write]
-    said = f"sandbox: {process.sandbox.value}; reads {', '.join(reads) or 'the system'}; writes {', '.join(writes)}"
+    level = process.sandbox.value
+    said = f"sandbox: {level}; reads {', '.join(reads) or 'the system'}; writes {', '.join(writes)}"
     if process.sandbox is Isolation.STRICT:
         said += f"; TCP to {', '.join(map(str, process.connect)) or 'nowhere'}"
     return said
 
 
 def _home_of(home: Path, process: Process, argv: list[str]) -> Iterator[str]:
-    """What a program needs of the disk: itself with its neighbours, its interpreter, where that finds modules."""
+    """What a program needs of the disk: its neighbours, its interpreter, and where that finds modules."""
     program = argv[0] if os.path.isabs(argv[0]) else _on_path(argv[0])
     yield from _installation(program)
     if process.script is None:
@@ -166,11 +169,16 @@ def _installation(program: str) -> Iterator[str]:
     for one in roots - {"/"}:
         yield from (os.path.join(one, part) for part in PARTS)
         for site in glob.glob(os.path.join(glob.escape(one), "lib", "python3*", "*-packages")):
-            yield from _editable(site)
+            yield from _editable(site, os.stat(site).st_mtime_ns)
 
 
-def _editable(site: str) -> Iterator[str]:
+@lru_cache(maxsize=64)
+def _editable(site: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001  whoever installs changes the folder
     """The folders elsewhere that packages are used from: paths in *.pth (site), and those of PEP 610."""
+    return tuple(_read_editable(site))
+
+
+def _read_editable(site: str) -> Iterator[str]:
     for path in glob.glob(os.path.join(glob.escape(site), "*.pth")):
         with open(path, encoding="utf-8", errors="replace") as file:
             lines = [line.strip() for line in file]
@@ -192,6 +200,12 @@ def _without(paths: Iterable[str], home: Path, names: tuple[str, ...]) -> tuple[
         if parts and parts != [path]:
             listed.append(path)
     return granted, listed
+
+
+def _apart_from(key: str, paths: list[str]) -> Iterator[str]:
+    """Paths that are meant as they are written, such as /proc/self, less a key that lies among them."""
+    for path in paths:
+        yield from _around(path, [os.path.realpath(key)])
 
 
 def _around(path: str, kept: list[str]) -> Iterator[str]:

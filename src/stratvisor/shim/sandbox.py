@@ -89,7 +89,7 @@ def isolate(plan: dict[str, Any]) -> None:
         _make_view(plan["write"])
     for capability in range(_LAST_CAPABILITY + 1):
         if _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0:
-            break  # past the kernel's last one, or without the right to: exec gives nothing to such an account
+            break  # past the last one, or without the right to, and exec gives such an account none
 
 
 def confine(plan: dict[str, Any]) -> None:
@@ -110,7 +110,7 @@ def confine(plan: dict[str, Any]) -> None:
 
 
 def _make_view(writable: list[str]) -> None:
-    """Everything read-only but these; a read-only file system refuses a change of owner, mode and times too."""
+    """Everything read-only but these: where nothing is written, owner, mode and times don't change either."""
     user, group = os.geteuid(), os.getegid()
     if user != 0:
         _call(_libc.unshare(CLONE_NEWUSER | CLONE_NEWNS))
@@ -131,7 +131,7 @@ def _make_view(writable: list[str]) -> None:
 
 
 def _map_account(user: int, group: int) -> None:
-    """The account stays who it is in its namespace (user_namespaces(7)); without setgroups, as the kernel asks."""
+    """The account stays who it is in its namespace (user_namespaces(7)); the kernel asks for no setgroups."""
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),
@@ -401,7 +401,7 @@ def _call(result: int) -> int:
 
 
 def survey() -> Walls:
-    """Try each wall in a process that ends with it: who could tell from outside whether all of it may be had?"""
+    """Which walls can be had; the view by trying it, in a process that ends with it: nothing else tells."""
     return Walls(landlock_abi(), _can_make_view(), platform.machine() in _AUDIT_ARCH)
 
 
