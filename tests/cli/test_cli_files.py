@@ -123,6 +123,16 @@ def test_the_problem_that_the_readme_shows_is_what_check_prints(home: Path) -> N
     assert run_cli("check", home=home) == (1, shown, "")
 
 
+def test_check_says_what_this_machine_cannot_keep_apart(home: Path) -> None:
+    (home / "conf.d").mkdir()
+    (home / "conf.d" / "ema.yaml").write_text("command: [sh]\nunix_sockets: [/run/postgresql]\n")
+    outcome = run_cli("check", home=home)
+    assert outcome.code == 0
+    assert "note: sandbox: the kernel cannot tell Unix sockets apart: with 'unix_sockets' a strategy" in outcome.out
+    (home / "conf.d" / "ema.yaml").write_text("command: [sh]\nsandbox: 'off'\n")
+    assert "sandbox" not in run_cli("check", home=home).out
+
+
 def test_check_misses_conf_d(home: Path) -> None:
     outcome = run_cli("check", home=home)
     assert (outcome.code, outcome.err) == (1, "")

@@ -165,16 +165,23 @@ def _installation(program: str) -> Iterator[str]:
         roots.add(os.path.dirname(os.path.dirname(python)))
     yield program
     yield os.path.realpath(program)
-    roots.add(os.path.join(os.environ.get("HOME", "/"), ".local"))  # what `pip install --user` made
     for one in roots - {"/"}:
         yield from (os.path.join(one, part) for part in PARTS)
-        for site in glob.glob(os.path.join(glob.escape(one), "lib", "python3*", "*-packages")):
-            yield from _editable(site, os.stat(site).st_mtime_ns)
+        yield from _used_in_place(one)
+    own = os.path.join(os.environ.get("HOME", "/"), ".local")  # what `pip install --user` made
+    yield os.path.join(own, "lib")
+    yield from _used_in_place(own)
+
+
+def _used_in_place(root: str) -> Iterator[str]:
+    """The folders elsewhere that the packages of an installation are used from."""
+    for site in glob.glob(os.path.join(glob.escape(root), "lib", "python3*", "*-packages")):
+        yield from _editable(site, os.stat(site).st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
 def _editable(site: str, changed_ns: int) -> tuple[str, ...]:  # noqa: ARG001  whoever installs changes the folder
-    """The folders elsewhere that packages are used from: paths in *.pth (site), and those of PEP 610."""
+    """Paths in *.pth (site), and the origins of editable installs (PEP 610)."""
     return tuple(_read_editable(site))
 
 
@@ -204,8 +211,9 @@ def _without(paths: Iterable[str], home: Path, names: tuple[str, ...]) -> tuple[
 
 def _apart_from(key: str, paths: list[str]) -> Iterator[str]:
     """Paths that are meant as they are written, such as /proc/self, less a key that lies among them."""
+    kept = [os.path.realpath(key)]
     for path in paths:
-        yield from _around(path, [os.path.realpath(key)])
+        yield from _around(path, kept)
 
 
 def _around(path: str, kept: list[str]) -> Iterator[str]:
