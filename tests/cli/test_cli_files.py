@@ -128,7 +128,10 @@ def test_check_says_what_this_machine_cannot_keep_apart(home: Path) -> None:
     (home / "conf.d" / "ema.yaml").write_text("command: [sh]\nunix_sockets: [/run/postgresql]\n")
     outcome = run_cli("check", home=home)
     assert outcome.code == 0
-    assert "note: sandbox: the kernel cannot tell Unix sockets apart: with 'unix_sockets' a strategy" in outcome.out
+    assert (
+        "note: sandbox: the kernel cannot tell Unix sockets apart: with 'unix_sockets' a strategy"
+        in outcome.out
+    )
     (home / "conf.d" / "ema.yaml").write_text("command: [sh]\nsandbox: 'off'\n")
     assert "sandbox" not in run_cli("check", home=home).out
 

@@ -146,6 +146,17 @@ async def test_a_script_in_the_home_itself_reads_its_neighbours_and_not_the_keys
         assert await said(runs, Process(script="ema.py")) == ["helped"]
 
 
+async def test_a_link_that_another_put_where_both_may_write_leads_nowhere(home: Path) -> None:
+    for folder in ("keys", "shared"):
+        (home / folder).mkdir()
+    (home / "keys" / "k").write_text("secret")
+    (home / "shared" / "feed").symlink_to(home / "keys")
+    code = "import os; print(os.path.exists('../shared/feed/k')); open('../shared/feed/k')"
+    async with running(home) as runs:
+        lines = await said(runs, python(code, read=("shared/feed",), write=("shared/feed",)))
+    assert (lines[0], lines[-1][:15]) == ("True", "PermissionError")
+
+
 async def test_a_key_that_lies_elsewhere_is_kept_too(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "strategies" / "own.key").write_text("secret")
     (home / "strategies" / "neighbour.txt").write_text("seen")

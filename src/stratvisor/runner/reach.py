@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 from stratvisor.ports import LaunchRefused
 from stratvisor.shim import sandbox
 from stratvisor.spec import Isolation, Process
-from stratvisor.territory import OWN, SECRET
+from stratvisor.territory import GOVERNING, OWN, SECRET
 from stratvisor.vault import keyring
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ ETC_OF_ROOT = tuple(f"/etc/{name}" for name in _NAMES_IN_ETC.split())
 """To root, which owns them, /etc/shadow and private keys are files like any other."""
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", sandbox.SHARED_MEMORY)
+FOLDERS = {"TMPDIR": ".tmp", "XDG_CACHE_HOME": ".cache"}
+"""Variables, and the folders in a strategy's data that they name: libraries write where they lead."""
+
 PARTS = ("bin", "lib", "lib32", "lib64", "include", "share", "ssl", "pyvenv.cfg")
 """Of an installation, be it of Python or of something else that has a bin/."""
 
@@ -57,6 +60,8 @@ PARTS = ("bin", "lib", "lib32", "lib64", "include", "share", "ssl", "pyvenv.cfg"
 @lru_cache(maxsize=1)
 def walls() -> sandbox.Walls:
     """What this kernel has for this account; asked once, in a process of its own."""
+    if sys.platform != "linux":
+        return sandbox.Walls(landlock=0, view=False, filter=False)
     program = [sys.executable, "-I", "-S", sandbox.__file__]
     try:
         done = subprocess.run(program, capture_output=True, check=True, timeout=SURVEY_TIMEOUT_S, env={})
@@ -101,28 +106,26 @@ def plan(
         raise LaunchRefused("'sandbox: strict' needs Landlock, which this kernel has not; write standard")
     data = os.path.join(home, "data", strategy)
     named = [os.path.join(home, path) for path in process.read]
-    written = [data, *(os.path.join(home, path) for path in process.write)]
+    changed = [os.path.join(home, path) for path in process.write]
     resolver = os.path.dirname(os.path.realpath("/etc/resolv.conf"))  # its files come and go by rename
     system = [*SYSTEM, *(ETC if uid else ETC_OF_ROOT), *([] if resolver == "/etc" else [resolver])]
     key = str(keyring.place(home))
     own, listed = _without(_home_of(home, process, argv), home, (*OWN, key))
     more, listed_too = _without(named, home, (*SECRET, key))
+    # Not as the file was checked but as it is now: another strategy may have put a link where both may write.
+    written, _ = _without(changed, home, (*GOVERNING, key))
     return {
         "level": process.sandbox.value,
         "view": walls().view,
         "read": sorted({*_apart_from(key, system), *own, *more}),
         "list": sorted({*listed, *listed_too}),
-        "write": sorted({os.path.realpath(path) for path in written}),
+        "write": sorted({os.path.realpath(data), *written}),
         "devices": list(DEVICES),
         "make": [os.path.join(data, name) for name in FOLDERS.values()],
         "connect": list(process.connect) if strict else None,
         "unix": "all" if process.unix_sockets else "datagram" if notify else "none",
         "words": _words(home, process, strategy),
     }
-
-
-FOLDERS = {"TMPDIR": ".tmp", "XDG_CACHE_HOME": ".cache"}
-"""Variables, and the folders in a strategy's data that they name: libraries write where they lead."""
 
 
 def _words(home: Path, process: Process, strategy: str) -> str:

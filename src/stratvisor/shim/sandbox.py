@@ -27,8 +27,9 @@ import sys
 from typing import Any, NamedTuple
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
-_libc.mount.argtypes = (*(ctypes.c_char_p,) * 3, ctypes.c_ulong, ctypes.c_char_p)
+if sys.platform == "linux":
+    _libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+    _libc.mount.argtypes = (*(ctypes.c_char_p,) * 3, ctypes.c_ulong, ctypes.c_char_p)
 
 PROC_SELF = "/proc/self"
 SHARED_MEMORY = "/dev/shm"  # noqa: S108  POSIX: shm_open and sem_open make their files here
@@ -95,7 +96,7 @@ def isolate(plan: dict[str, Any]) -> None:
 def confine(plan: dict[str, Any]) -> None:
     """The other walls, around what the process is by now; exec is all that should follow."""
     for folder in plan["make"]:
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(OSError):  # it stands, or the disk is full, which is the strategy's to hear
             os.mkdir(folder, 0o700)
     _drop_capabilities()
     _call(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
