@@ -296,11 +296,12 @@ NOBODY_ELSE = 54_321
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_no_process_to_be_had_is_said_and_passes(host: Instance) -> None:
-    # It may still read and write everything: only the limit of processes is to hold for it.
+    # It may still read and write everything: only the limit of processes is to hold for it, and
+    # its strategies keep what a sandbox would take.
     may = "+dac_override,+fowner"
     host.runs_by = ["setpriv", f"--reuid={NOBODY_ELSE}", f"--inh-caps={may}", f"--ambient-caps={may}"]
-    host.write("ema", "steady", text="restart: {delay: 100ms, jitter: 0%, give_up: none}")
-    host.write("hand", "steady", text="schedule: manual")
+    host.write("ema", "steady", text="sandbox: off\nrestart: {delay: 100ms, jitter: 0%, give_up: none}")
+    host.write("hand", "steady", text="sandbox: off\nschedule: manual")
     host.up()
     first = host.pid("ema")
     pids = [host.daemon_pid, *children(host.daemon_pid)]
