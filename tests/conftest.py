@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -39,10 +40,12 @@ def home(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def open_home() -> Iterator[Path]:
     """The same where other accounts can reach it: pytest's own folders are its account's alone."""
-    with tempfile.TemporaryDirectory(prefix="stratvisor-", ignore_cleanup_errors=True) as place:
-        Path(place).chmod(0o755)
-        with instance_folder(Path(place)) as folder:
-            yield folder
+    place = Path(tempfile.mkdtemp(prefix="stratvisor-"))
+    place.chmod(0o755)
+    with instance_folder(place) as folder:
+        yield folder
+    while place.exists():  # a shim that still ends may write between two looks
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @contextlib.contextmanager
