@@ -121,6 +121,25 @@ tried(lambda: open(home + "other/d.txt").read())
     assert lines[2] in ("Permission denied", "Read-only file system")
 
 
+async def test_a_command_reads_the_files_that_it_names_and_the_neighbours_of_the_first(
+    home: Path, tmp_path: Path
+) -> None:
+    for name in ("bots/bot.py", "bots/helper.py", "data/ticks.csv", "data/other.csv"):
+        (tmp_path / "apart" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "apart" / name).write_text("print('helped')\n")
+    ticks = tmp_path / "apart" / "data" / "ticks.csv"
+    (tmp_path / "apart" / "bots" / "bot.py").write_text(
+        "import helper, sys\n"
+        "open(sys.argv[1])\n"
+        "try: open(sys.argv[1].replace('ticks', 'other'))\n"
+        "except PermissionError: print('no more')\n"
+    )
+    bot = str(tmp_path / "apart" / "bots" / "bot.py")
+    async with running(home) as runs:
+        lines = await said(runs, Process(command=(sys.executable, "-u", bot, str(ticks))))
+    assert lines == ["helped", "no more"]
+
+
 async def test_a_script_in_the_home_itself_reads_its_neighbours_and_not_the_keys(home: Path) -> None:
     names = (
         "keys/k",

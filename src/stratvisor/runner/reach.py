@@ -146,12 +146,22 @@ def _home_of(home: Path, process: Process, argv: list[str]) -> Iterator[str]:
     yield from _installation(program)
     if process.script is None:
         yield os.path.join(home, process.cwd)
+        yield from _named_by(argv[1:], os.path.join(home, process.cwd))
         return
     script = os.path.join(home, process.script)
     yield os.path.dirname(script)
     yield os.path.dirname(os.path.realpath(script))
     if os.path.realpath(os.path.join(home, process.cwd)) != os.path.realpath(home):
         yield os.path.join(home, process.cwd)
+
+
+def _named_by(words: list[str], cwd: str) -> Iterator[str]:
+    """The files that a command names; the first is its script, as far as one can tell, and has neighbours."""
+    files = [path for path in (os.path.join(cwd, word) for word in words) if os.path.isfile(path)]
+    for script in files[:1]:
+        yield os.path.dirname(script)
+        yield os.path.dirname(os.path.realpath(script))
+    yield from files[1:]
 
 
 def _on_path(program: str) -> str:
