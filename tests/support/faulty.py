@@ -26,6 +26,7 @@ COUNTING = CHILDREN / "counting.py"
 LINE = re.compile(r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} )?run (\d+) line (\d+)")
 YAML = """
 command: [{python}, -S, -E, {script}, {arguments}]
+sandbox: off
 restart: {{when: always, delay: 10ms, max_delay: 50ms, jitter: 0%, give_up: none}}
 stop: {{timeout: 5s, to: {to}}}
 start: {start}

@@ -110,8 +110,8 @@ _PROCESS = (
     Key(
         "read",
         ListOf(path(), repeats=False),
-        "Files and folders to read, beside its script's folder (of a `command`: that of the first file it names), "
-        "its interpreter and the system's programs.",
+        "Files and folders to read, beside its script's folder (of a `command`: that of the first file it "
+        "names), its interpreter and the system's programs.",
         Process,
     ),
     Key("write", ListOf(path(), repeats=False), "Files and folders to change, beside `data/ID`.", Process),
