@@ -17,7 +17,7 @@ run: $(READY) ## start the daemon on this folder, with its example strategies
 	@exec $(BIN)/stratvisor --home . up
 
 test: $(DEV_READY) ## all tests (browser tests are skipped, and say so, where there is no Chromium)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -rs $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal -q -rs $(PYTEST_ARGS)
 
 check: $(DEV_READY) ## format, lint, types, then all tests with branch coverage
 	$(BIN)/ruff format --check
@@ -36,7 +36,7 @@ picture: $(DEV_READY) ## take the README's picture of the page
 	$(BIN)/python docs/picture.py
 
 faults: $(DEV_READY) ## kill shim and daemon at every step, and print what was seen
-	$(BIN)/python -m pytest -n 2 --dist worksteal -q -rP tests/integration/test_faults.py
+	STRATVISOR_FAULTS=all $(BIN)/python -m pytest -n 2 --dist worksteal -q -rP tests/integration/test_faults.py
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI, and with croniter
 	$(BIN)/python benchmarks/bench.py

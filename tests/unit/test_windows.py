@@ -73,7 +73,7 @@ def at_change(change: tuple[str, date], *forms: WindowForm) -> tuple[date, Sched
     return change[1], Schedule(change[0], forms)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(schedules())
 @example(at_change(SPRING, days("02:15", "02:45"), days("02:30", "04:00")))
 @example(at_change(FALL, days("01:15", "01:45"), days("01:50", "02:00")))
