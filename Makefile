@@ -8,7 +8,7 @@ DEV_READY := $(VENV)/.ready-dev
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format docs picture faults bench chaos clean
+.PHONY: help run test lint check format docs picture faults bench chaos clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,10 +19,12 @@ run: $(READY) ## start the daemon on this folder, with its example strategies
 test: $(DEV_READY) ## all tests (browser tests are skipped, and say so, where there is no Chromium)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q -rs $(PYTEST_ARGS)
 
-check: $(DEV_READY) ## format, lint, types, then all tests with branch coverage
+lint: $(DEV_READY) ## format, lint, types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+check: lint ## the same, then all tests with branch coverage
 	$(MAKE) test PYTEST_ARGS="--cov --cov-branch --cov-report=term:skip-covered $(PYTEST_ARGS)"
 
 format: $(DEV_READY) ## mend what can be mended by itself
