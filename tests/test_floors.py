@@ -20,7 +20,7 @@ for _floor, _names in enumerate(
         vault.contents""",
         """ports clock tasks troubles runner.* shim.* store kept last_good audit history history_db
         history_rows logs watch quiet usage provenance daemon_log house systemd generate.library
-        generate.program vault.keeping""",
+        generate.program replacing vault.keeping vault.keymaking""",
         """supervisor recorder reloading metering retention newsroom news_socket host succession daemon
         http.* cli.* __main__""",
     )

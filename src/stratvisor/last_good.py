@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from stratvisor import almanac, config, settings
-from stratvisor.vault import contents, keyring
+from stratvisor.vault import contents, keymaking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +65,7 @@ class LastGood:
     def strategies(self, names: Iterable[str], known: Settings) -> dict[str, Spec]:
         """What the files of these strategies last said while they were good, as far as it was kept."""
         calendars = almanac.read(self._home, self.calendars())
-        secrets = contents.read(self._home, keyring.fingerprint_key)
+        secrets = contents.read(self._home, keymaking.fingerprint_key)
         found = {}
         for name in names:
             try:

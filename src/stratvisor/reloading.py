@@ -18,7 +18,7 @@ from stratvisor.provenance import script_sha256
 from stratvisor.quiet import Quiet, git_is_busy
 from stratvisor.spec import OnChange, Problem, Process, Spec
 from stratvisor.state import Because, Launch, Removed, Returned, State, Stopping
-from stratvisor.vault import keyring
+from stratvisor.vault import keymaking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,7 +66,7 @@ class Reloader:
         self._tasks = tasks
         self._obeyed = obeyed
         """Told the settings in force whenever they were read."""
-        self._reader = config.Reader(last_good.calendars(), keyring.fingerprint_key)
+        self._reader = config.Reader(last_good.calendars(), keymaking.fingerprint_key)
         self._calendar_ends = CalendarEnds()
         self._quiet = Quiet()
         self._timer: asyncio.TimerHandle | None = None

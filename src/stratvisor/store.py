@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from stratvisor.kept import Json, Kept, after_boot, get, kept_from_json, kept_to_json, of_kind
+from stratvisor.replacing import replace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,8 +126,10 @@ class Store:
             "strategies": {name: kept_to_json(kept) for name, kept in sorted(strategies.items())},
         }
         text = json.dumps(content).encode("ascii") + b"\n"
+        # `git clean -fdx` takes run/ from under a live daemon.
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
         for path in (self._path, self._copy):
-            _replace(path, text)
+            replace(path, text, draft=path.with_name(f"{path.name}.new"))
 
     def _put_together(self, found: list[_Content], damage: dict[Path, str]) -> Loaded:
         """The newer file counts, whichever it is: an older one was put there by somebody."""
@@ -191,24 +193,3 @@ def _free_name(path: Path) -> Path:
     while (name := path.with_name(f"{path.name}.bad-{count}")).exists():
         count += 1
     return name
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all, also through a power cut."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)  # `git clean -fdx` takes run/ from under a live daemon
-    draft = path.with_name(f"{path.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    if sys.platform != "win32":  # which opens no folder
-        _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -11,7 +11,7 @@ from runs import running, wicked
 
 from stratvisor.ports import LaunchRefused
 from stratvisor.spec import Process
-from stratvisor.vault import contents, keeping, keyring
+from stratvisor.vault import contents, keeping, keymaking
 from stratvisor.vault.contents import Spot
 
 KEY = "hK7bQ2vT9xLmZr4WcN8pYd3F"
@@ -21,7 +21,7 @@ WANTED = (("API_KEY", "key_of_api"),)
 def process(home: Path, *arguments: str, **made_of: object) -> Process:
     """One that has the secret, as the config in force would say it."""
     keeping.put(home, {Spot(None, "key_of_api"): KEY})
-    fingerprint = contents.read(home, keyring.fingerprint_key).fingerprint("ema", WANTED)
+    fingerprint = contents.read(home, keymaking.fingerprint_key).fingerprint("ema", WANTED)
     return wicked(*arguments, secrets=WANTED, secrets_fingerprint=fingerprint, **made_of)
 
 
@@ -50,7 +50,7 @@ async def test_many_secrets_are_more_than_a_pipe_holds(home: Path) -> None:
     values = {Spot(None, f"S{number:03d}"): f"{number:03d}" + "x" * 1_000 for number in range(200)}
     keeping.put(home, values)
     wanted = tuple((spot.name, spot.name) for spot in values)
-    fingerprint = contents.read(home, keyring.fingerprint_key).fingerprint("ema", wanted)
+    fingerprint = contents.read(home, keymaking.fingerprint_key).fingerprint("ema", wanted)
     async with running(home) as runs:
         await runs.launch(wicked("environment", secrets=wanted, secrets_fingerprint=fingerprint))
         await runs.end()

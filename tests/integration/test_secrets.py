@@ -18,7 +18,7 @@ from hosted import Instance, alive, instance
 from waiting import until
 
 from stratvisor.http import app
-from stratvisor.vault import keeping, keyring
+from stratvisor.vault import keeping, keymaking, keyring
 from stratvisor.vault.contents import Spot
 
 KEY = "hK7bQ2vT9xLmZr4WcN8pYd3F"
@@ -211,7 +211,7 @@ def test_bad_secrets_harm_only_who_has_them_and_nothing_that_runs(host: Instance
     if damage == "torn":
         file.write_bytes(file.read_bytes()[:-80] + b'"')
     elif damage == "wrong key":
-        keyring.make(host.home)
+        keymaking.make(host.home)
     else:
         keeping.remove(host.home, Spot(None, "API_KEY"))
     until(lambda: host.show("ema")["problems"], "the daemon has noticed by itself")

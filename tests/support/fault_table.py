@@ -161,10 +161,13 @@ DAEMON = [
     *_cases("runner.secrets", ("hand_over os.write", "a shim without its secrets ends; nothing has run")),
     *_cases(
         "store",
-        ("_replace os.open", "the old state.json stands"),
-        ("_replace os.fsync", "the old state.json stands"),
-        ("_sync_folder os.fsync", "the new state.json stands"),
         ("Store.save", "the old state.json stands, or the new one"),
+    ),
+    *_cases(
+        "replacing",
+        ("replace os.open", "the old state.json stands"),
+        ("replace os.fsync", "the old state.json stands"),
+        ("sync_folder os.fsync", "the new state.json stands"),
     ),
     *_cases(
         "shim.rundir",

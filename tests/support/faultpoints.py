@@ -36,7 +36,7 @@ DAEMON_MODULES = (
         f"runner.{name}"
         for name in ("folders", "handles", "local", "logfolder", "orphans", "secrets", "zygote")
     ),
-    "store",
+    "replacing",
     "shim.rundir",  # both use it
 )
 

@@ -15,7 +15,7 @@ from filing import RUN
 from stratvisor import config
 from stratvisor.settings import Settings
 from stratvisor.spec import Process, Spec
-from stratvisor.vault import contents, keeping, keyring, sealing
+from stratvisor.vault import contents, keeping, keymaking, keyring, sealing
 from stratvisor.vault.contents import NoValue, Spot
 from stratvisor.vault.keeping import CannotKeep
 
@@ -303,7 +303,7 @@ def test_a_damaged_value_harms_no_other(home: Path) -> None:
 
 def spec(home: Path, text: str) -> Spec:
     (home / "conf.d" / "ema.yaml").write_text(RUN + text)
-    read = config.Reader(fingerprint_key=keyring.fingerprint_key).read(home, Settings(home), {})
+    read = config.Reader(fingerprint_key=keymaking.fingerprint_key).read(home, Settings(home), {})
     return read.strategies["ema"]
 
 

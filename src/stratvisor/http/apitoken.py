@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stratvisor.http import keyfile
 from stratvisor.http.keyfile import KeyProblem
+from stratvisor.replacing import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,4 +62,4 @@ def _make(path: Path) -> None:
             return
     finally:
         aside.unlink()
-    keyfile.sync_folder(path.parent)
+    sync_folder(path.parent)

@@ -1,6 +1,6 @@
-"""Files in keys/: read with suspicion, replaced whole, readable by their owner alone.
+"""Files in keys/: read with suspicion, readable by their owner alone.
 
-Knows rights and rename, not what is in a file.
+Knows rights, not what is in a file.
 """
 
 from __future__ import annotations
@@ -44,33 +44,9 @@ def read(path: Path, cure: str) -> bytes:
     return content
 
 
-def replace(path: Path, content: bytes) -> None:
-    """Put `content` at `path`, whole or not at all, also through a power cut.
-
-    Raises:
-        OSError: it could not be written; what stood there stands.
-    """
-    draft = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    sync_folder(path.parent)
-
-
 def tighten(path: Path, mode: int) -> None:
     """Take away what `mode` does not grant."""
     has = stat.S_IMODE(path.stat().st_mode)
     if has & ~mode:
         _LOG.warning("%s had mode %o, open to others; now %o", path, has, has & mode)
         path.chmod(has & mode)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a link in it outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

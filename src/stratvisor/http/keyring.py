@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from stratvisor.http import keyfile
 from stratvisor.http.keyfile import KeyProblem
 from stratvisor.http.roles import Role
+from stratvisor.replacing import replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -149,7 +150,7 @@ class Keyring:
             return
         rows = [_to_json(token) for token in self.listed() if token.name != API]
         content = {"level": LEVEL, "tokens": rows}
-        keyfile.replace(self._file, json.dumps(content, indent=1).encode("ascii") + b"\n")
+        replace(self._file, json.dumps(content, indent=1).encode("ascii") + b"\n")
         self._note_kept()
 
     def _note_kept(self) -> None:

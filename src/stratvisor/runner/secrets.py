@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratvisor.ports import LaunchRefused
 from stratvisor.shim import rundir
-from stratvisor.vault import contents, keyring
+from stratvisor.vault import contents, keymaking, keyring
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ def for_launch(home: Path, strategy: str, process: Process) -> Values:
     """
     if not process.secrets:
         return {}
-    vault = contents.read(home, keyring.fingerprint_key)
+    vault = contents.read(home, keymaking.fingerprint_key)
     try:
         values = vault.all(strategy, process.secrets)
     except contents.NoValue as error:
@@ -70,7 +70,7 @@ def for_resume(folders: Folders, key: Key) -> Values | None:
     if told is None:
         return {}
     with contextlib.suppress(keyring.KeyProblem):
-        by = keyring.fingerprint_key(folders.home)
+        by = keymaking.fingerprint_key(folders.home)
         for values in _candidates(folders, key, told["variables"]):
             if hmac.compare_digest(contents.fingerprint(values, by), told["fingerprint"]):
                 return values

@@ -10,7 +10,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from stratvisor.reading import source
-from stratvisor.vault import contents, keyring
+from stratvisor.replacing import replace
+from stratvisor.vault import contents, keymaking, keyring
 from stratvisor.vault.contents import FILE, Spot, Vault
 from stratvisor.vault.sealing import Ring, new_key
 
@@ -61,7 +62,7 @@ def put(home: Path, values: Mapping[Spot, str]) -> list[Spot]:
     for spot, value in values.items():
         if why := why_unfit(value):
             raise CannotKeep(f"cannot keep {spot.name}: {why}")
-    with keyring.changing(home):
+    with keymaking.changing(home):
         vault, ring = _opened(home)
         changed = [spot for spot, value in values.items() if _value(vault, spot) != value]
         if changed:
@@ -77,7 +78,7 @@ def remove(home: Path, spot: Spot) -> None:
         CannotKeep: there is none, or the file is bad.
         OSError: the file cannot be written.
     """
-    with keyring.changing(home):
+    with keymaking.changing(home):
         sealed = {one: kept.text for one, kept in _values(home).items()}
         if sealed.pop(spot, None) is None:
             there = ", ".join(str(one) for one in sealed if one.name == spot.name)
@@ -96,14 +97,14 @@ def rotate(home: Path) -> int:
         CannotKeep: what is kept cannot be opened.
         OSError: a file cannot be written.
     """
-    with keyring.changing(home):
+    with keymaking.changing(home):
         if not _values(home):
             raise CannotKeep("cannot change the key: nothing is sealed with it yet")
         vault, ring = _opened(home)
         ring = Ring([new_key(), *ring.keys])
-        keyring.put(home, ring)
+        keymaking.put(home, ring)
         _write(home, {spot: ring.reseal(sealed.text) for spot, sealed in vault.values.items()})
-        keyring.put(home, Ring(ring.keys[:1]))
+        keymaking.put(home, Ring(ring.keys[:1]))
     return len(vault.values)
 
 
@@ -130,7 +131,7 @@ def _opened(home: Path) -> tuple[Vault, Ring]:
             raise CannotKeep(
                 f"cannot change {FILE}: {problem}; if there is none, remove {FILE} and set everything anew"
             ) from None
-        vault = Vault(values, keyring.make(home))
+        vault = Vault(values, keymaking.make(home))
     except keyring.KeyProblem as problem:
         raise CannotKeep(f"cannot change {FILE}: {problem}") from None
     for spot in values:
@@ -150,7 +151,7 @@ def _value(vault: Vault, spot: Spot) -> str | None:
 def _write(home: Path, sealed: Mapping[Spot, str]) -> None:
     path = (home / FILE).resolve()
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600
-    keyring.replace(path, _HEAD + _text(sealed), mode)
+    replace(path, (_HEAD + _text(sealed)).encode(), mode)
 
 
 def _text(sealed: Mapping[Spot, str]) -> str:

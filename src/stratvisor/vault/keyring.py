@@ -1,4 +1,4 @@
-"""The keys: where they lie, who may read them, and how they get there.
+"""The keys: where they lie, and who may read them. `keymaking` puts them there.
 
 The encryption key is in $STRATVISOR_KEY_FILE, else in systemd's $CREDENTIALS_DIRECTORY, else in
 keys/encryption.key: a key a line, the newest first, more than one only while they are being changed.
@@ -10,10 +10,7 @@ Rule: as ssh has it, a key that others may read or replace is refused, not mende
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +18,6 @@ from typing import TYPE_CHECKING
 from stratvisor.reading import source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from stratvisor.vault.sealing import Ring
 
 FOLDER = "keys"
@@ -60,7 +55,7 @@ def read(home: Path) -> Ring:
 
     path = place(home)
     try:
-        _check_rights(path)
+        check_rights(path)
         text = source.read(path).decode("ascii")
         lines = [line.strip() for line in text.splitlines()]
         return Ring([line for line in lines if line and not line.startswith("#")])
@@ -75,86 +70,7 @@ def read(home: Path) -> Ring:
         raise KeyProblem(f"{path}: {why}; the user that runs stratvisor must be able to read it") from None
 
 
-def make(home: Path) -> Ring:
-    """The first key of a home.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    from stratvisor.vault.sealing import Ring, new_key  # noqa: PLC0415  see there
-
-    ring = Ring([new_key()])
-    place(home).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    put(home, ring)
-    return ring
-
-
-def put(home: Path, ring: Ring) -> None:
-    """Replace the keys, whole or not at all.
-
-    Raises:
-        OSError: they cannot be written; those before stand.
-    """
-    head = "# Opens secrets.yaml. Keep it secret, and a copy of it elsewhere.\n"
-    replace(place(home).resolve(), head + "".join(f"{key}\n" for key in ring.keys), 0o600)
-
-
-def replace(path: Path, text: str, mode: int) -> None:
-    """Put a text at a path, whole or not at all, also through a power cut.
-
-    Raises:
-        OSError: it cannot be written; what was there stands.
-    """
-    draft = path.with_name(f".{path.name}.new")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def fingerprint_key(home: Path) -> bytes:
-    """Made where it is missing: without it, each value only looks changed once.
-
-    Raises:
-        KeyProblem: it can be neither read nor made.
-    """
-    path = home / FOLDER / FINGERPRINT
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        if not path.exists():
-            with changing(home):
-                if not path.exists():
-                    replace(path, secrets.token_hex(32) + "\n", 0o600)
-        _check_rights(path)
-        return path.read_bytes()
-    except OSError as error:
-        raise KeyProblem(f"cannot use {path}: {error.strerror}; mend its rights or make room") from None
-
-
-@contextlib.contextmanager
-def changing(home: Path) -> Iterator[None]:
-    """One at a time changes the keys of a home, or what they open.
-
-    Raises:
-        OSError: there is no folder to lock.
-    """
-    (home / FOLDER).mkdir(mode=0o700, exist_ok=True)
-    folder = os.open(home / FOLDER, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
-
-
-def _check_rights(path: Path) -> None:
+def check_rights(path: Path) -> None:
     """Refuse what others may read or have put there.
 
     A credential is systemd's to guard: it shows the mask of an access list as the rights of its group.
