@@ -18,7 +18,7 @@ from stratvisor.reading import source
 from stratvisor.reading.keys import At
 from stratvisor.reading.nodes import Mark
 from stratvisor.spec import Problem
-from stratvisor.wording import did_you_mean
+from stratvisor.wording import did_you_mean, file_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +84,9 @@ class Reader:
 
     def _at(self, path: Path, sources: dict[str, bytes]) -> Calendar | tuple[Problem, ...]:
         if path.suffix != SUFFIX:
-            return (_whole(path, f"the name must end in {SUFFIX}; rename it to {path.stem}{SUFFIX}"),)
+            return (
+                _whole(path, f"the name must end in {SUFFIX}; rename it to {file_name(path.stem)}{SUFFIX}"),
+            )
         if not NAME.fullmatch(path.stem):
             return (_whole(path, "the name is the calendar's: letters, digits, _ and -, at most 32"),)
         try:
@@ -183,5 +185,5 @@ def _paths(folder: Path) -> list[Path]:
 
 def _whole(path: Path, message: str) -> Problem:
     """A problem of a whole file, or of the folder."""
-    file = FOLDER if path.name == FOLDER else f"{FOLDER}/{path.name.encode(errors='replace').decode()}"
+    file = FOLDER if path.name == FOLDER else f"{FOLDER}/{file_name(path.name)}"
     return Problem(file, 1, 1, "", message)

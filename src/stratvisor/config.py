@@ -6,7 +6,6 @@ one, the others are read, and its strategy stays as it last was. Reads, and chan
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from stratvisor.reading import draft, nodes, source
 from stratvisor.reading.draft import Draft
 from stratvisor.spec import ID, RESERVED_IDS, Problem, Process, Spec, Timed
 from stratvisor.vault import contents
+from stratvisor.wording import file_name
 
 if TYPE_CHECKING:
     from stratvisor.settings import Settings
@@ -247,8 +247,7 @@ class _Look:
             self._strategies[strategy] = _by_now(self._last_good[strategy], self._calendars)
 
     def _problem(self, path: Path, message: str) -> None:
-        name = os.fsencode(path.name).decode("utf-8", "replace")
-        self._problems.append(Problem(f"{FOLDER}/{name}", 1, 1, "", message))
+        self._problems.append(Problem(f"{FOLDER}/{file_name(path.name)}", 1, 1, "", message))
 
 
 def _by_now(spec: Spec, calendars: Almanac) -> Spec:

@@ -32,6 +32,11 @@ def label(name: str) -> str:
     return name if len(name) <= MOST and name.isprintable() and name.strip() else quoted(name)
 
 
+def file_name(name: str) -> str:
+    """A file's name as one line of a message: git brings any bytes, and a terminal obeys some of them."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
+
+
 def nearest(word: str, options: Iterable[str], cutoff: float | None = None) -> str | None:
     """The option that the word is most likely a slip of, in upper or lower case; None: none is near.
 

@@ -158,6 +158,15 @@ def test_a_name_that_is_no_text_is_a_problem(folder: Folder) -> None:
     assert problem.encode() == f"conf.d/\ufffd.yaml:1:1: {STEM}".encode()
 
 
+def test_a_name_with_a_line_end_or_an_escape_is_told_on_one_line(folder: Folder) -> None:
+    folder.write("\n.yaml", RUN)
+    folder.write("\x1b[2J.yml", RUN)
+    (folder.home / "calendars").mkdir()
+    (folder.home / "calendars" / "\r.yml").write_text("")
+    assert all(problem.isprintable() for problem in folder.problems())
+    assert len(folder.problems()) == 3
+
+
 def test_all_is_no_id(folder: Folder) -> None:
     folder.write("all.yaml", RUN)
     assert folder.problems() == [
