@@ -39,6 +39,10 @@ Json = dict[str, Any]
 Resting = Idle | Backoff | Exited | GaveUp
 """A phase without a process."""
 
+MOST = 2**63 - 1
+YEARS = range(1677, 2263)
+"""Those that 64 bits of nanoseconds can tell, far from the ends that arithmetic with dates comes to."""
+
 _T = TypeVar("_T")
 _E = TypeVar("_E", bound="StrEnum")
 
@@ -175,15 +179,15 @@ def _phase_from_json(entry: Json) -> Resting:
         case "backoff":
             return Backoff(
                 retry_ns=get(entry, "retry_ns", int),
-                retry_at=_get_instant(entry, "retry_at"),
+                retry_at=get_instant(entry, "retry_at"),
                 refused=get_or_none(entry, "refused", str),
                 retry_key=get(entry, "retry_key", str),
             )
         case "exited":
-            return Exited(_get_instant(entry, "at"))
+            return Exited(get_instant(entry, "at"))
         case "gave-up":
             return GaveUp(
-                at=_get_instant(entry, "at"),
+                at=get_instant(entry, "at"),
                 failures=get(entry, "failures", int),
                 retry_key=get(entry, "retry_key", str),
             )
@@ -204,7 +208,7 @@ def _hold_from_json(entry: Json) -> Hold:
     return Hold(
         wants=_get_enum(entry, "wants", Wants),
         by=get(entry, "by", str),
-        since=_get_instant(entry, "since"),
+        since=get_instant(entry, "since"),
         until=_get_enum(entry, "until", Until),
     )
 
@@ -233,7 +237,7 @@ def _job_to_json(job: Job) -> Json:
 
 def _job_from_json(entry: Json) -> Job:
     return Job(
-        due=_get_instant(entry, "due"),
+        due=get_instant(entry, "due"),
         began_ns=get_or_none(entry, "began_ns", int),
         anywhere=get(entry, "anywhere", bool),
     )
@@ -244,7 +248,7 @@ def _passed_over_to_json(what: PassedOver) -> Json:
 
 
 def _passed_over_from_json(entry: Json) -> PassedOver:
-    return PassedOver(_get_instant(entry, "due"), _get_enum(entry, "because", Because))
+    return PassedOver(get_instant(entry, "due"), _get_enum(entry, "because", Because))
 
 
 def _exit_to_json(end: Exit) -> Json:
@@ -264,7 +268,7 @@ def _exit_to_json(end: Exit) -> Json:
 def _exit_from_json(entry: Json) -> Exit:
     return Exit(
         run=get(entry, "run", int),
-        at=_get_instant(entry, "at"),
+        at=get_instant(entry, "at"),
         ran_ns=get(entry, "ran_ns", int),
         code=get_or_none(entry, "code", int),
         signal=get_or_none(entry, "signal", int),
@@ -279,13 +283,15 @@ def _exit_from_json(entry: Json) -> Exit:
 
 
 def of_kind(value: object, kind: type[_T], key: str) -> _T:
-    """`value`, which is a `kind`; True is no int here.
+    """`value`, which is a `kind`; True is no int here, and an int is one that a database takes.
 
     Raises:
         ValueError: it is of another kind.
     """
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{key}: {value!r:.40} is no {kind.__name__}")
+    if isinstance(value, int) and not -MOST <= value <= MOST:
+        raise ValueError(f"{key}: {value!r:.40} is beyond 64 bits")
     return value
 
 
@@ -318,7 +324,12 @@ def _get_enum(entry: Json, key: str, kind: type[_E]) -> _E:
     return kind(value)
 
 
-def _get_instant(entry: Json, key: str) -> datetime:
+def get_instant(entry: Json, key: str) -> datetime:
+    """The aware instant at `key`, in ISO 8601.
+
+    Raises:
+        ValueError: there is none, or none of a year that a run can have seen.
+    """
     value = get(entry, key, str)
     try:
         instant = datetime.fromisoformat(value)
@@ -326,11 +337,13 @@ def _get_instant(entry: Json, key: str) -> datetime:
         raise ValueError(f"{key}: {error}") from None
     if instant.tzinfo is None:
         raise ValueError(f"{key}: {value!r} names no time zone")
+    if instant.year not in YEARS:
+        raise ValueError(f"{key}: {value!r} is of no year that a run has seen")
     return instant
 
 
 def _get_instant_or_none(entry: Json, key: str) -> datetime | None:
-    return None if get_or_none(entry, key, str) is None else _get_instant(entry, key)
+    return None if get_or_none(entry, key, str) is None else get_instant(entry, key)
 
 
 def _some(turn: Callable[[_T], Any], value: _T | None) -> Any:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 
 from stratvisor.kept import Json, Kept, after_boot, get, kept_from_json, kept_to_json, of_kind
 from stratvisor.replacing import replace
+from stratvisor.spec import ID
+from stratvisor.wording import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -182,10 +184,17 @@ def _read_each(entries: Json) -> tuple[dict[str, Kept], dict[str, str]]:
     damaged: dict[str, str] = {}
     for name, entry in entries.items():
         try:
-            strategies[name] = kept_from_json(of_kind(entry, dict, "entry"))
+            strategies[_an_id(name)] = kept_from_json(of_kind(entry, dict, "entry"))
         except ValueError as error:
-            damaged[name] = str(error)
+            damaged[label(name)] = str(error)
     return strategies, damaged
+
+
+def _an_id(name: str) -> str:
+    """The name, which becomes part of paths."""
+    if not ID.fullmatch(name):
+        raise ValueError("no strategy has such an id")
+    return name
 
 
 def _free_name(path: Path) -> Path:

@@ -37,8 +37,8 @@ from stratvisor.state import (
 
 INSTANT = datetime(2026, 11, 23, 3, 45, tzinfo=UTC)
 
-instants = st.datetimes(timezones=st.just(UTC))
-counts = st.integers(min_value=0)
+instants = st.datetimes(datetime(1677, 1, 1), datetime(2262, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+counts = st.integers(0, 2**63 - 1)
 texts = st.text(st.characters(exclude_categories=()))  # a last line may hold any byte
 
 holds = st.builds(Hold, st.sampled_from(Wants), texts, instants, st.sampled_from(Until))
@@ -269,6 +269,8 @@ def test_a_value_of_another_kind_is_named(path: tuple[str, ...], wrong: object) 
     ("path", "wrong", "text"),
     [
         (("last_run",), True, "last_run: True is no int"),
+        (("streak",), 2**63, "streak: 9223372036854775808 is beyond 64 bits"),
+        (("since",), "9999-12-31T23:59:59+00:00", "since: .* is of no year that a run has seen"),
         (("since",), "2026-11-23T09:15:00", "since: '2026-11-23T09:15:00' names no time zone"),
         (("since",), "yesterday", "since: Invalid isoformat string: 'yesterday'"),
         (("hold", "wants"), "sideways", "wants: 'sideways' is no Wants"),

@@ -234,6 +234,20 @@ def test_the_copy_is_taken_where_the_file_is_damaged_or_gone(path: Path, store: 
     assert store.load() == Loaded({"ema": HELD}, 41, "boot-a")
 
 
+@pytest.mark.parametrize("name", ["", "\0", "../ema", "all of them"])
+def test_an_entry_under_a_name_that_is_no_id_is_damage(path: Path, store: Store, name: str) -> None:
+    store.save({"ema": HELD}, news_id=41)
+    content = json.loads(path.read_bytes())
+    content["strategies"][name] = content["strategies"]["ema"]
+    path.write_text(json.dumps(content))
+    copy_of(path).unlink()
+    loaded = store.load()
+    assert loaded.strategies == {"ema": HELD}
+    assert loaded.problem is not None
+    assert "no strategy has such an id" in loaded.problem
+    assert loaded.problem.isprintable()
+
+
 def test_a_damaged_entry_is_taken_from_the_copy(path: Path, store: Store) -> None:
     store.save({"ema": HELD, "orb": WAITING}, news_id=41)
     content = json.loads(path.read_bytes())
