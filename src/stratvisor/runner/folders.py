@@ -8,13 +8,22 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from stratvisor.kept import get
 from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused
 from stratvisor.runner import environment, logfolder
-from stratvisor.runner.codec import finished_from_json, from_ns, to_ns, want_from_json, want_to_json
+from stratvisor.runner.codec import (
+    check_who,
+    finished_from_json,
+    from_ns,
+    to_ns,
+    want_from_json,
+    want_to_json,
+)
 from stratvisor.shim import rundir
 from stratvisor.spec import ID
 from stratvisor.state import Exit, Run, Want
@@ -26,9 +35,11 @@ if TYPE_CHECKING:
 GONE = ".gone"
 """Ends the name of a run directory that is being removed: renamed first, so that no half of it is seen."""
 
-
 UNBORN = ".unborn"
 """The same of one that is looked at in between: it may turn out to live, and gets its name back."""
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+_RENAMED = re.compile(_NUMBER.pattern + rf"({re.escape(GONE)}|{re.escape(UNBORN)})")
 
 
 class Key(NamedTuple):
@@ -64,8 +75,8 @@ class Folders:
             names = os.listdir(folder)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        numbers = [name for name in names if name.isascii() and name.isdigit()]
-        return sorted(int(name) for name in numbers if os.path.isdir(os.path.join(folder, name)))
+        numbers = [name for name in names if _NUMBER.fullmatch(name)]
+        return sorted(int(name) for name in numbers if _is_ours(os.path.join(folder, name)))
 
     def lock(self, strategy: str, name: str, stack: contextlib.ExitStack) -> int:
         """Take one of a strategy's two locks; it is let go with the stack unless it was handed on.
@@ -133,11 +144,11 @@ class Folders:
         rundir.write(self.path(key, rundir.WANT), want_to_json(want))
 
     def remove(self, key: Key) -> None:
-        """Remove a run directory, whole as far as anybody can see."""
+        """Remove a run directory, whole as far as anybody can see. One that cannot be renamed stays."""
         gone = self.path(key) + GONE
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.rename(self.path(key), gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        _clear_away(gone)
 
     def remove_unborn(self, key: Key) -> None:
         """A launch that did not get as far as a process leaves nothing behind.
@@ -148,7 +159,7 @@ class Folders:
         gone = self.path(key) + UNBORN
         try:
             os.rename(self.path(key), gone)
-        except FileNotFoundError:
+        except OSError:
             return
         if os.path.exists(os.path.join(gone, rundir.PID)):
             os.rename(gone, self.path(key))
@@ -165,12 +176,13 @@ class Folders:
 
     @staticmethod
     def _sweep(folder: str) -> None:
-        for name in os.listdir(folder):
+        for name in filter(_RENAMED.fullmatch, os.listdir(folder)):
             path = os.path.join(folder, name)
             if name.endswith(UNBORN) and os.path.exists(os.path.join(path, rundir.PID)):
-                os.rename(path, path.removesuffix(UNBORN))
-            elif name.endswith((GONE, UNBORN)):
-                shutil.rmtree(path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # something stands in its place
+                    os.rename(path, path.removesuffix(UNBORN))
+            else:
+                _clear_away(path)
 
     # What the files say.
 
@@ -199,7 +211,29 @@ class Folders:
         Raises:
             Unreadable: it is torn or foreign.
         """
-        return rundir.read(self.path(key, rundir.PID))
+        path = self.path(key, rundir.PID)
+        facts = rundir.read(path)
+        if facts is not None:
+            with _told_of(path):
+                check_who(facts)
+        return facts
+
+    def check_own(self, key: Key) -> None:
+        """See that a run directory was made for this run, here: people copy folders, and whole homes.
+
+        By its mark; or, where the home was moved, by the lock that its shim holds.
+
+        Raises:
+            Unreadable: it was not, or its spec.json does not tell.
+        """
+        path = self.path(key, rundir.SPEC)
+        spec = rundir.must_read(path)
+        with _told_of(path):
+            named = Key(get(spec, "strategy", str), get(spec, "run", int))
+            mark = get(get(spec, "env", dict), "STRATVISOR_RUN", str)
+        here = environment.run_mark(self.home, *key)
+        if named != key or (mark != here and not self.is_held(key.strategy, rundir.LOCK)):
+            raise rundir.Unreadable(f"{path} is of another run, {mark}: a copy, which nothing is done with")
 
     def found(self, key: Key) -> tuple[Found, rundir.Identity, rundir.Identity]:
         """A run whose pid.json stands, its shim and its strategy.
@@ -207,22 +241,22 @@ class Folders:
         Raises:
             Unreadable: its files do not tell.
         """
-        who = rundir.must_read(self.path(key, rundir.PID))
+        who = self.who(key)
+        if who is None:
+            raise rundir.Unreadable(f"{self.path(key, rundir.PID)} is missing")
         spec = rundir.must_read(self.path(key, rundir.SPEC))
         want = rundir.must_read(self.path(key, rundir.WANT))
-        try:
+        with _told_of(self.path(key)):
             run = Run(
                 number=key.number,
                 pid=who["strategy"][0],
                 began_ns=who["began_boot_ns"],
                 began=from_ns(who["began_ns"]),
-                fingerprint=spec["fingerprint"],
+                fingerprint=get(spec, "fingerprint", str),
                 told=want_from_json(want),
             )
-            shim, strategy = rundir.Identity(*who["shim"]), rundir.Identity(*who["strategy"])
-            log = os.path.relpath(who["log"], self.home)
-        except (KeyError, ValueError, TypeError) as error:
-            raise rundir.Unreadable(f"{self.path(key)}: {type(error).__name__}: {error}") from error
+        shim, strategy = rundir.Identity(*who["shim"]), rundir.Identity(*who["strategy"])
+        log = os.path.relpath(who["log"], self.home)
         return Found(key.strategy, run, ready=self.is_ready(key), log=log), shim, strategy
 
     def end(self, key: Key) -> Finished | None:
@@ -230,11 +264,18 @@ class Folders:
 
         One that cannot be read is left as it stands, and its end is unknown.
         """
+        path = self.path(key, rundir.EXIT)
         try:
-            facts = rundir.read(self.path(key, rundir.EXIT))
-            return None if facts is None else self._relative(finished_from_json(key.strategy, facts))
-        except (rundir.Unreadable, KeyError, ValueError, TypeError) as error:
+            facts = rundir.read(path)
+            if facts is None:
+                return None
+            with _told_of(path):
+                finished = finished_from_json(key.strategy, facts)
+        except rundir.Unreadable as error:
             return self._unseen(key, f"its {rundir.EXIT} cannot be read: {error}")
+        if finished.exit.run != key.number:
+            return self._unseen(key, f"its {rundir.EXIT} is of another run, {finished.exit.run}")
+        return self._relative(finished)
 
     def lose(self, key: Key, why: str) -> Finished:
         """Write down that nobody saw a run end, so that the next daemon says the same."""
@@ -246,9 +287,10 @@ class Folders:
 
     def _unseen(self, key: Key, why: str) -> Finished:
         began, log = None, None
-        with contextlib.suppress(rundir.Unreadable, KeyError, TypeError):
-            who = rundir.must_read(self.path(key, rundir.PID))
-            began, log = from_ns(who["began_ns"]), who["log"]
+        with contextlib.suppress(rundir.Unreadable):
+            who = self.who(key)
+            if who is not None:
+                began, log = from_ns(who["began_ns"]), who["log"]
         cause = f"nobody saw it end: {why}"
         end = Exit(key.number, self._clock.now().wall, 0, unknown=True, cause=cause)
         finished = Finished(key.strategy, end, cpu_ns=None, peak_memory=None, log=log, began=began)
@@ -257,6 +299,31 @@ class Folders:
     def _relative(self, finished: Finished) -> Finished:
         log = None if finished.log is None else os.path.relpath(finished.log, self.home)
         return replace(finished, log=log)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a folder is a run directory, or one that was to become it; people keep things anywhere."""
+    if os.path.islink(path):
+        return False
+    try:
+        names = os.listdir(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not names or not rundir.FILES.isdisjoint(names)
+
+
+def _clear_away(gone: str) -> None:
+    if _is_ours(gone):
+        shutil.rmtree(gone, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _told_of(path: str) -> Iterator[None]:
+    """What a file says wrongly, with its name: Unreadable."""
+    try:
+        yield
+    except ValueError as error:
+        raise rundir.Unreadable(f"{path}: {error}") from error
 
 
 def _unknown_exit(finished: Finished) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def living(folders: Folders, key: Key) -> bool:
     try:
         who = folders.who(key)
         strategy = None if who is None else rundir.Identity(*who["strategy"])
-    except (rundir.Unreadable, KeyError, TypeError):
+    except rundir.Unreadable:
         strategy = None
     if strategy is not None and rundir.identify(strategy.pid) == strategy:
         return True

@@ -65,7 +65,7 @@ class Surveyor:
             return None
         try:
             return self._unfinished(key)
-        except (OSError, LaunchRefused, rundir.Unreadable, KeyError, TypeError) as error:
+        except (OSError, LaunchRefused, rundir.Unreadable) as error:
             log.warning("cannot adopt %s, run %d: %s", *key, error)
             if strays.living(self._folders, key):
                 return None  # found by its mark, below
@@ -78,6 +78,7 @@ class Surveyor:
             return None
         if who["boot_id"] != self._boot:
             return self._folders.lose(key, "the machine went down while it ran")
+        self._folders.check_own(key)
         shim = rundir.Identity(*who["shim"])
         return self._hold(key) if rundir.identify(shim.pid) == shim else self._resume(key)
 

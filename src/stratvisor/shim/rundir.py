@@ -21,6 +21,7 @@ import contextlib
 import errno
 import json
 import os
+import stat
 from typing import Any, NamedTuple
 
 FORMAT = 1
@@ -45,6 +46,12 @@ WORD_UP = b"up"
 """What a shim says to the daemon that asked for it, once its run lives; any other word says why not."""
 
 WORD_SIZE = 512
+
+FILES = frozenset({SPEC, WANT, PID, EXIT, EXIT_TMP, OUT, CTL, READY, HELD, HELD_RECORD})
+"""What a run directory may hold, beside drafts of these."""
+
+MOST = 16_000_000
+"""Bytes of one of the JSON files: more than the kernel takes for a process's arguments and environment."""
 
 EXIT_SIZE = 8192
 ROOM = {EXIT_TMP: EXIT_SIZE, HELD_RECORD: 32}
@@ -112,8 +119,7 @@ def read(path: str) -> dict[str, Any] | None:
         OSError: it cannot be read just now: this process or the machine is out of something.
     """
     try:
-        with open(path, "rb") as file:
-            text = file.read()
+        text = _content(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -122,13 +128,25 @@ def read(path: str) -> dict[str, Any] | None:
         raise Unreadable(f"{path}: {error.strerror}") from error
     try:
         facts = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unreadable(f"{path} is torn: no JSON") from None
     if not isinstance(facts, dict) or not isinstance(facts.get("format"), int):
         raise Unreadable(f"{path} is none of stratvisor's: no format level")
     if facts["format"] > FORMAT:
         raise TooNew(f"{path} was made by a newer stratvisor (format {facts['format']}, not {FORMAT})")
     return facts
+
+
+def _content(path: str) -> bytes:
+    """All of a regular file. Whatever else stands there neither blocks nor fills the memory."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # open() waits for a FIFO's writer
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > MOST:
+            raise Unreadable(f"{path} is none of stratvisor's: no file, or one of more than {MOST} bytes")
+        return os.read(descriptor, facts.st_size)
+    finally:
+        os.close(descriptor)
 
 
 def must_read(path: str) -> dict[str, Any]:

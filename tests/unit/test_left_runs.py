@@ -1,0 +1,163 @@
+"""Run directories that no daemon of this home would have left so: one regression test a way to go wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fuzzing import bounded
+from left_runs import LeftRuns, harmless_runner, let_go, order
+
+from stratvisor.ports import LaunchRefused, Survey
+from stratvisor.runner.folders import GONE, Key
+from stratvisor.runner.local import LocalRunner
+from stratvisor.shim import rundir
+
+EMA = Key("ema", 1)
+ORB = Key("orb", 1)
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> LeftRuns:
+    """One of two strategies ended as it should."""
+    made = LeftRuns(tmp_path)
+    for key in (EMA, ORB):
+        made.leave(key)
+    made.end(ORB)
+    return made
+
+
+@pytest.fixture
+def runner(left: LeftRuns, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalRunner]:
+    made = harmless_runner(left.home, monkeypatch)
+    yield made
+    let_go(made)
+
+
+def edit(left: LeftRuns, name: str, **facts: Any) -> None:
+    """Of the run of ema."""
+    path = left.path(EMA, name)
+    path.write_text(json.dumps(json.loads(path.read_text()) | facts))
+
+
+def cause(survey: Survey) -> str:
+    """Why nobody knows how ema ended; the other one is as it was."""
+    ends = {finished.strategy: finished.exit for finished in survey.ended}
+    assert ends["orb"].code == 3
+    assert ends["ema"].unknown
+    return ends["ema"].cause or ""
+
+
+@pytest.mark.parametrize("name", [rundir.PID, rundir.SPEC, rundir.EXIT])
+def test_a_fifo_in_place_of_a_file_does_not_hold_up_the_survey(
+    left: LeftRuns, runner: LocalRunner, name: str
+) -> None:
+    left.path(EMA, name).unlink(missing_ok=True)
+    os.mkfifo(left.path(EMA, name))
+    with bounded():
+        assert "none of stratvisor's: no file" in cause(runner.survey())
+
+
+def test_a_file_without_end_is_not_read_into_memory(left: LeftRuns, runner: LocalRunner) -> None:
+    os.truncate(left.path(EMA, rundir.PID), 2**36)
+    with bounded():
+        assert "none of stratvisor's: no file, or one of more than" in cause(runner.survey())
+
+
+def test_a_file_nested_past_any_end_is_torn(left: LeftRuns, runner: LocalRunner) -> None:
+    left.path(EMA, rundir.PID).write_text("[" * 100_000)
+    assert "is torn" in cause(runner.survey())
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"began_ns": 10**40}, "began_ns: 1000000000000000000000000000000000000000 is beyond 64 bits"),
+        ({"strategy": ["../self", 5]}, "strategy: '../self' is no int"),
+        ({"shim": [2**40, 5]}, "shim: 1099511627776 is no pid"),
+        ({"shim": [5]}, "shim: is no pid and start time"),
+        ({"boot_id": []}, "boot_id: [] is no str"),
+    ],
+)
+def test_a_pid_json_that_names_no_process_is_told(
+    left: LeftRuns, runner: LocalRunner, facts: dict[str, Any], why: str
+) -> None:
+    edit(left, rundir.PID, **facts)
+    assert why in cause(runner.survey())
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [
+        ({"code": "0"}, "code: '0' is no int"),
+        ({"ended_ns": 10**40}, "is beyond 64 bits"),
+        ({"stopped": "boredom"}, "'boredom' is not a valid Because"),
+        ({"run": 2}, "its exit.json is of another run, 2"),
+    ],
+)
+def test_an_exit_json_that_no_shim_wrote_is_an_unknown_end(
+    left: LeftRuns, runner: LocalRunner, facts: dict[str, Any], why: str
+) -> None:
+    left.end(EMA, **facts)
+    assert why in cause(runner.survey())
+
+
+def test_a_want_json_of_other_kinds_is_not_adopted(left: LeftRuns) -> None:
+    edit(left, rundir.WANT, logs={"max_size": "10MB"})
+    with pytest.raises(rundir.Unreadable, match=r"max_size: '10MB' is no int"):
+        left.folders.found(EMA)
+
+
+def test_a_copied_home_neither_adopts_nor_stops_the_runs_of_the_one_it_was_copied_from(
+    left: LeftRuns, runner: LocalRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        there = rundir.identify(other.pid)
+        assert there is not None
+        original = LeftRuns(tmp_path / "original")
+        original.leave(EMA, strategy=there, shim=there)
+        shutil.rmtree(left.path(EMA))
+        shutil.copytree(original.path(EMA), left.path(EMA), copy_function=copied)
+        survey = runner.survey()
+        assert [found.strategy for found in survey.live] == []
+        with pytest.raises(LaunchRefused):
+            runner.launch(order("ema", 2))
+        monkeypatch.undo()
+        assert rundir.identify(other.pid) == there
+        other.communicate(b"\n")
+
+
+def copied(source: str, target: str) -> None:
+    """As `cp -a` does it: a FIFO is another FIFO."""
+    if Path(source).is_fifo():
+        os.mkfifo(target)
+    else:
+        shutil.copy2(source, target)
+
+
+@pytest.mark.parametrize("name", ["2024", "1.gone", "007", "x.gone"])
+def test_a_folder_that_somebody_else_keeps_in_run_stays(
+    left: LeftRuns, runner: LocalRunner, name: str
+) -> None:
+    report = left.path(EMA).parent / name / "report.csv"
+    report.parent.mkdir()
+    report.write_text("mine")
+    left.end(EMA)
+    runner.survey()
+    with pytest.raises(LaunchRefused):
+        runner.launch(order("ema", 3000))
+    runner.forget("ema", 3000)
+    assert report.read_text() == "mine"
+
+
+def test_a_removal_that_was_broken_off_is_finished(left: LeftRuns, runner: LocalRunner) -> None:
+    left.path(EMA).rename(f"{left.path(EMA)}{GONE}")
+    runner.survey()
+    assert not Path(f"{left.path(EMA)}{GONE}").exists()
