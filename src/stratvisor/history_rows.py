@@ -4,16 +4,20 @@ Knows SQL and what a run and an event are made of; nothing of files, threads or 
 text in UTC, ISO 8601 with microseconds, so that their order is that of the alphabet. A run is known by
 its strategy, its number, and about when it began: numbers begin anew when run/ is lost.
 
-Rule: news of a run may come twice, late, or its end before its beginning; the row is the same.
+Rule: news of a run may come twice, late, or its end before its beginning; the row is the same. A row that
+no stratvisor wrote (the file is there for everybody's SQL) is passed over.
 """
 
 from __future__ import annotations
 
 import json
+import math
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from stratvisor.kept import get_instant, of_kind
 from stratvisor.ports import Finished, Json
 from stratvisor.provenance import MadeOf
 from stratvisor.spec import SECOND
@@ -22,6 +26,7 @@ from stratvisor.timeline import Bar
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Callable, Iterable, Iterator
 
 SCHEMA = """
 CREATE TABLE runs (
@@ -61,6 +66,25 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_time ON events (at);
 """
+
+_TIMES = frozenset({"at", "began", "ended"})
+_REAL = frozenset({"duration_s", "cpu_s"})
+_WHOLE = frozenset(
+    {
+        "id",
+        "run",
+        "pid",
+        "failed",
+        "code",
+        "signal",
+        "unknown",
+        "peak_memory",
+        "dropped_bytes",
+        "dirty",
+        "restarts",
+    }
+)
+"""All other columns are text."""
 
 SAME_RUN = timedelta(minutes=1)
 """How far two records of one run may differ in when it began: daemon and shim each read a clock."""
@@ -136,7 +160,7 @@ def _write_began(db: sqlite3.Connection, record: RunBegan) -> None:
         "sha256": made_of.script_sha256,
         "commit": made_of.commit,
         "dirty": made_of.dirty,
-        "log": record.log,
+        "log": _clean(record.log),
     }
     db.execute(
         "UPDATE runs SET pid = :pid, restarts = :restarts, script_sha256 = :sha256,"
@@ -166,7 +190,7 @@ def _write_ended(db: sqlite3.Connection, record: RunEnded) -> None:
         "cpu_s": None if finished.cpu_ns is None else finished.cpu_ns / SECOND,
         "peak_memory": finished.peak_memory,
         "dropped": finished.dropped,
-        "log": finished.log,
+        "log": _clean(finished.log),
         "last_line": _clean(end.last_line),
     }
     db.execute(
@@ -186,7 +210,9 @@ def _row(db: sqlite3.Connection, strategy: str, run: int, began: datetime | None
     ).fetchone()
     if row is None or began is None:
         return row
-    return row if abs(datetime.fromisoformat(row["began"]) - began) <= SAME_RUN else None
+    with suppress(ValueError):
+        return row if abs(get_instant(dict(row), "began") - began) <= SAME_RUN else None
+    return None
 
 
 def _new(db: sqlite3.Connection, strategy: str, run: int, began: datetime) -> sqlite3.Row:
@@ -213,7 +239,7 @@ def runs(db: sqlite3.Connection, strategy: str, limit: int) -> list[Json]:
     found = db.execute(
         "SELECT * FROM runs WHERE strategy = ? ORDER BY began DESC, id DESC LIMIT ?", (strategy, limit)
     )
-    return [_run_json(row) for row in found]
+    return list(_sound(_run_json, found))
 
 
 def bars(db: sqlite3.Connection, since: datetime, until: datetime) -> dict[str, list[Bar]]:
@@ -224,10 +250,10 @@ def bars(db: sqlite3.Connection, since: datetime, until: datetime) -> dict[str, 
         (text(until), text(since)),
     )
     drawn: dict[str, list[Bar]] = {}
-    for strategy, run, began, ended, failed in found:
-        end = None if ended is None else datetime.fromisoformat(ended)
-        bar = Bar(start=datetime.fromisoformat(began), end=end, failed=bool(failed), run=run)
-        drawn.setdefault(strategy, []).append(bar)
+    for run in _sound(_checked, found):
+        end = None if run["ended"] is None else datetime.fromisoformat(run["ended"])
+        bar = Bar(datetime.fromisoformat(run["began"]), end, bool(run["failed"]), run["run"])
+        drawn.setdefault(run["strategy"], []).append(bar)
     return drawn
 
 
@@ -238,15 +264,45 @@ def events(db: sqlite3.Connection, after: int | None, limit: int) -> list[Json]:
         found.reverse()
     else:
         found = db.execute("SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?", (after, limit)).fetchall()
-    return [{**dict(row), "body": json.loads(row["body"])} for row in found]
+    return list(_sound(_event_json, found))
+
+
+def _sound(read: Callable[[sqlite3.Row], Json], rows: Iterable[sqlite3.Row]) -> Iterator[Json]:
+    for row in rows:
+        with suppress(ValueError):
+            yield read(row)
+
+
+def _event_json(row: sqlite3.Row) -> Json:
+    event = _checked(row)
+    return {**event, "body": json.loads(event["body"])}
 
 
 def _run_json(row: sqlite3.Row) -> Json:
-    run: dict[str, Any] = dict(row)
+    run = _checked(row)
     del run["id"]
     for key in ("failed", "unknown", "dirty"):
         run[key] = None if run[key] is None else bool(run[key])
     return run
+
+
+def _checked(row: sqlite3.Row) -> Json:
+    """The columns of a row as they were written; sqlite lets anything into any.
+
+    Raises:
+        ValueError: they were not.
+    """
+    facts: Json = dict(row)
+    for key in facts.keys() & _TIMES:
+        if facts[key] is not None:
+            get_instant(facts, key)
+    for key, value in facts.items():
+        if value is None:
+            continue
+        of_kind(value, int if key in _WHOLE else float if key in _REAL else str, key)
+        if key in _REAL and not math.isfinite(value):
+            raise ValueError(f"{key}: {value} is no time that passed")
+    return facts
 
 
 def text(at: datetime) -> str:
@@ -255,5 +311,5 @@ def text(at: datetime) -> str:
 
 
 def _clean(words: str | None) -> str | None:
-    """What sqlite takes: a strategy's last line may hold bytes that are no text."""
+    """What sqlite takes: a strategy's last line, or a path, may hold bytes that are no text."""
     return None if words is None else words.encode("utf-8", "backslashreplace").decode()

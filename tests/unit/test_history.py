@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -554,3 +555,45 @@ async def test_closing_writes_what_was_handed_over(path: Path) -> None:
     await history.close()
     await history.close()
     assert sql(path, "SELECT kind FROM events") == [("last",)]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "began = 'yesterday'",
+        "began = '2026-11-23T09:15:00'",
+        "ended = '9999-12-31T23:59:59+00:00'",
+        "code = 'one'",
+        "duration_s = 9e999",
+        "last_line = x'ff'",
+    ],
+)
+async def test_a_row_that_somebody_edited_is_passed_over(path: Path, history: History, edit: str) -> None:
+    for number in (1, 2):
+        history.record_end(finished(number=number), failed=True)
+    await history.runs("ema", 1)
+    db = sqlite3.connect(path)
+    db.execute(f"UPDATE runs SET {edit} WHERE run = 2")  # noqa: S608
+    db.commit()
+    db.close()
+    assert [found["run"] for found in await history.runs("ema", 9)] == [1]
+    history.record_end(finished(number=2), failed=True)
+    assert await history.runs("ema", 9)
+    assert history.lost == 0
+
+
+async def test_a_log_in_a_folder_whose_name_is_no_text_is_recorded(history: History) -> None:
+    history.record_end(replace(finished(), log="../\udcff/ema.log"), failed=True)
+    assert [found["log"] for found in await history.runs("ema", 9)] == ["../\\udcff/ema.log"]
+    assert history.lost == 0
+
+
+async def test_an_event_that_somebody_edited_is_passed_over(path: Path, history: History) -> None:
+    for number in (1, 2):
+        history.record_event(NINE, "ema", "state", None, {"number": number})
+    await history.events(None, 1)
+    db = sqlite3.connect(path)
+    db.execute("UPDATE events SET body = '{' WHERE id = 2")
+    db.commit()
+    db.close()
+    assert [found["body"] for found in await history.events(None, 9)] == [{"number": 1}]
