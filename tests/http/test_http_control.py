@@ -118,6 +118,45 @@ async def test_a_bad_body_orders_nothing(
     assert host.orders == []
 
 
+PARTS = {"Content-Type": "multipart/form-data; boundary=x"}
+CHARSET = {"Content-Type": "application/x-www-form-urlencoded; charset=nonsense"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        pytest.param(
+            {"data": b"{}", "headers": {"Content-Type": "multipart/form-data"}}, 422, id="no boundary"
+        ),
+        pytest.param({"data": b"{}", "headers": PARTS}, 422, id="no parts"),
+        pytest.param(
+            {"data": b"--x\r\n\r\n1\r\n--x--\r\n", "headers": PARTS}, 422, id="a part without a name"
+        ),
+        pytest.param({"data": {"until": io.BytesIO(b"next")}}, 422, id="a file"),
+        pytest.param({"data": b"a=b", "headers": CHARSET}, 422, id="no charset"),
+        pytest.param({"data": b"until=\xff", "headers": FORM}, 422, id="not UTF-8"),
+        pytest.param(
+            {"data": b"{}", "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"}},
+            415,
+            id="no gzip",
+        ),
+        pytest.param({"data": b"a=b", "headers": FORM | {"Content-Encoding": "br"}}, 415, id="brotli"),
+    ],
+)
+async def test_a_body_that_is_not_what_its_headers_say_is_the_clients_fault(
+    client: aiohttp.ClientSession,
+    host: FakeHost,
+    caplog: pytest.LogCaptureFixture,
+    body: dict[str, Any],
+    status: int,
+) -> None:
+    async with client.post("/python/stop/ema", **body) as answer:
+        assert answer.status == status
+        assert answer.content_type == "application/problem+json"
+    assert host.orders == []
+    assert not caplog.records
+
+
 async def test_json_numbers_and_empty_bodies_are_fine(client: aiohttp.ClientSession) -> None:
     async with client.post("/python/stop/ema", json={"wait": 1.5}) as answer:
         assert answer.status == 200

@@ -64,3 +64,11 @@ async def test_only_the_login_and_the_probe_are_open(host: FakeHost) -> None:
     paths = described(application(host))["paths"]
     is_open = {path for path, methods in paths.items() for one in methods.values() if not one["security"]}
     assert is_open == {"/healthz", "/python/login", "/python/static/{name}"}
+
+
+async def test_every_route_says_that_it_refuses_unknown_parameters(client: aiohttp.ClientSession) -> None:
+    async with client.get("/openapi.json") as answer:
+        paths = (await answer.json())["paths"]
+    assert all("422" in one["responses"] for methods in paths.values() for one in methods.values())
+    async with client.get("/python/plan?forc=1") as answer:
+        assert answer.status == 422

@@ -26,6 +26,7 @@ from stratvisor.http.errors import RequestError
 from stratvisor.http.front import Front, front
 from stratvisor.http.keyring import Token
 from stratvisor.http.names import connection, local_port
+from stratvisor.http.parameters import form
 from stratvisor.http.roles import NEED_NOBODY, Needs, Role, may, roles_for
 from stratvisor.http.route import CSRF_FIELD, CSRF_HEADER
 
@@ -181,9 +182,7 @@ async def _csrf(request: web.Request) -> str:
     header = request.headers.get(CSRF_HEADER)
     if header is not None:
         return header
-    # post() leaves a body of any other type alone.
-    posted = (await request.post()).get(CSRF_FIELD, "")
-    return posted if isinstance(posted, str) else ""
+    return dict(await form(request)).get(CSRF_FIELD, "")
 
 
 def _unknown(detail: str, *, for_people: bool) -> RequestError:

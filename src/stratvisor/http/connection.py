@@ -36,6 +36,7 @@ class Connection(web.RequestHandler):
         loop = asyncio.get_running_loop()
         super().__init__(
             server,
+            auto_decompress=False,  # what is broken raises wherever it is read, also after the answer
             loop=loop,
             access_log=_NO_LOG,
             keepalive_timeout=limits.idle_s,

@@ -129,7 +129,10 @@ def _responses(route: Route) -> Json:
 
 def _errors(route: Route) -> dict[int, str]:
     """Those that follow from what the route is."""
-    found = {500: "something went wrong here; the log says what"}
+    found = {
+        422: "a parameter is wrong; the detail names each",
+        500: "something went wrong here; the log says what",
+    }
     if route.role_needed is not Needs.NOTHING:
         found[421] = "the Host header is no name of this daemon"
     if route.role_needed not in NEED_NOBODY:
@@ -144,6 +147,4 @@ def _errors(route: Route) -> dict[int, str]:
         }
     if "{" in route.path:
         found[404] = "there is none of this id"
-    if route.takes:
-        found[422] = "a parameter is wrong; the detail names each"
     return {status: f"{HTTPStatus(status).phrase}: {about}" for status, about in found.items()}

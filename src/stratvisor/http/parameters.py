@@ -12,12 +12,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aiohttp.http_exceptions import HttpProcessingError
+
 from stratvisor.http.errors import RequestError
 from stratvisor.ports import Json
 from stratvisor.wording import did_you_mean, quoted
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+_NO_FORM = (ValueError, LookupError, RuntimeError, HttpProcessingError)
+"""What aiohttp raises where a part, a charset or an encoding is not what it should be."""
 
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _FLAGS = {"1": True, "true": True, "0": False, "false": False}
@@ -122,7 +127,8 @@ async def _body(request: web.Request) -> list[tuple[str, str]]:
     if not request.body_exists:
         return []
     if request.content_type in _FORMS:
-        return [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
+        return await form(request)
+    _refuse_compressed(request)
     content = await request.read()
     if not content:
         return []
@@ -135,6 +141,29 @@ async def _body(request: web.Request) -> list[tuple[str, str]]:
     if content.lstrip()[:1] != b"{":
         raise RequestError(422, "the body must be a JSON object of parameters")
     return [(name, _written(name, value)) for name, value in fields]
+
+
+async def form(request: web.Request) -> list[tuple[str, str]]:
+    """The fields of a body that is a form; none, where it is of another kind.
+
+    Raises:
+        RequestError: 422 where it is none, 415 where it is compressed.
+    """
+    _refuse_compressed(request)
+    try:
+        posted = await request.post()
+    except _NO_FORM as error:
+        raise RequestError(422, f"the body is not the form that its Content-Type says: {error}") from error
+    fields = [(name, value) for name, value in posted.items() if isinstance(value, str)]
+    if len(fields) < len(posted):
+        raise RequestError(422, "a field of the form is a file; each must be text")
+    return fields
+
+
+def _refuse_compressed(request: web.Request) -> None:
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise RequestError(415, f"cannot read a body in {quoted(encoding)}; send it as it is")
 
 
 def _written(name: str, value: object) -> str:
