@@ -9,6 +9,7 @@ the place where its last hash is kept. Against that helps a copy of a hash on an
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -93,7 +94,7 @@ def head_text(head: Head) -> str:
 def parse_head(text: str) -> Head | None:
     """As it was kept; None: it is damaged."""
     number, _, digest = text.strip().partition(" ")
-    if not (number.isascii() and number.isdigit() and len(digest) == _DIGITS):
+    if not (re.fullmatch("[0-9]{1,18}", number) and len(digest) == _DIGITS):
         return None
     return Head(int(number), digest)
 

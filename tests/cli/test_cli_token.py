@@ -192,8 +192,10 @@ def test_what_somebody_put_into_the_trail_steers_no_terminal(
     line, _ = trail.seal(
         trail.NO_HEAD, {"who": "\x1b[2J", "what": "\x07", "before": {"a": "\x1b"}, "after": 1}
     )
-    (home / "log" / "audit.jsonl").write_bytes(line + b"no record\n")
+    edited, _ = trail.seal(trail.NO_HEAD, {"at": "yesterday", "who": "x", "what": "y"})
+    (home / "log" / "audit.jsonl").write_bytes(line + edited + b"no record\n")
     code, out, _ = run(home, capsys, "audit")
     assert code == 0
+    assert out.count("(a damaged line") == 2
     assert out.replace("\n", "").isprintable()
     assert "(a damaged line: `stratvisor audit verify`)" in out

@@ -176,6 +176,7 @@ def test_the_time_of_the_last_use_is_kept_now_and_then(tmp_path: Path) -> None:
         "",
         "[]",
         "{",
+        "[" * 100_000,
         '{"level": 2, "tokens": []}',
         '{"level": 1, "tokens": [{"name": "x"}]}',
         '{"level": 1, "tokens": [{"name": "x", "role": "root", "sha256": "' + 64 * "0" + '", "made": null, "used": null}]}',

@@ -106,7 +106,7 @@ def test_a_chain_made_anew_is_found_by_a_head_from_elsewhere() -> None:
 
 def test_heads_are_kept_as_text() -> None:
     assert parse_head(head_text(HEAD)) == HEAD
-    for damaged in ("", "6", "x " + "0" * 64, "6 abc", "-6 " + "0" * 64):
+    for damaged in ("", "6", "x " + "0" * 64, "6 abc", "-6 " + "0" * 64, "9" * 5_000 + " " + "0" * 64):
         assert parse_head(damaged) is None
     assert parse_head(f"{NO_HEAD.number} {NO_HEAD.hash}") == Head(0, "0" * 64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stratvisor.cli import home
@@ -62,11 +63,17 @@ def _show(place: Path, most: int) -> int:
 
     lines = _lines(place)
     for line in lines[-most:]:
-        record = trail.parse(line)
-        print("(a damaged line: `stratvisor audit verify`)" if record is None else _sentence(record))
+        print(_told(trail.parse(line)))
     if not lines:
         print("nothing was changed through the doors yet")
     return 0
+
+
+def _told(record: dict[str, Any] | None) -> str:
+    if record is not None:
+        with suppress(ValueError, TypeError):  # edited: its time is none
+            return _sentence(record)
+    return "(a damaged line: `stratvisor audit verify`)"
 
 
 def _sentence(record: dict[str, Any]) -> str:

@@ -184,7 +184,7 @@ def _read(file: Path | None) -> list[Token]:
         return []
     except OSError as error:
         raise KeyProblem(f"cannot use {file}: {error.strerror}; mend its rights") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise KeyProblem(f"cannot use {file}: it is damaged ({error!r}); remove it, and {cure}") from error
 
 
