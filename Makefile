@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
 PYTEST_ARGS ?=
+FUZZ ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint check format docs picture faults bench chaos clean
+.PHONY: help run test lint check format docs picture faults fuzz bench chaos clean
 
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +40,9 @@ picture: $(DEV_READY) ## take the README's picture of the page
 
 faults: $(DEV_READY) ## kill shim and daemon at every step, and print what was seen
 	STRATVISOR_FAULTS=all $(BIN)/python -m pytest -n 2 --dist worksteal -q -rP tests/integration/test_faults.py
+
+fuzz: $(DEV_READY) ## the fuzz tests, 50 times as long as in `make test`: make fuzz FUZZ=500
+	STRATVISOR_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz -n 2 -q -rs $(PYTEST_ARGS)
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI, and with croniter
 	$(BIN)/python benchmarks/bench.py
