@@ -16,7 +16,7 @@ from fuzzing import bounded
 from left_runs import LeftRuns, harmless_runner, let_go, order
 
 from stratvisor.ports import LaunchRefused, Survey
-from stratvisor.runner.folders import GONE, Key
+from stratvisor.runner.folders import GONE, UNBORN, Key
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import rundir
 
@@ -155,6 +155,16 @@ def test_a_folder_that_somebody_else_keeps_in_run_stays(
         runner.launch(order("ema", 3000))
     runner.forget("ema", 3000)
     assert report.read_text() == "mine"
+
+
+def test_a_launch_that_was_looked_at_keeps_its_place_beside_what_took_its_name(
+    left: LeftRuns, runner: LocalRunner
+) -> None:
+    unborn = Path(f"{left.path(EMA)}{UNBORN}")
+    left.path(EMA).rename(unborn)
+    left.leave(EMA)
+    assert "no process can be had" in cause(runner.survey())
+    assert unborn.exists()
 
 
 def test_a_removal_that_was_broken_off_is_finished(left: LeftRuns, runner: LocalRunner) -> None:
