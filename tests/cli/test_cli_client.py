@@ -126,7 +126,9 @@ def test_the_base_path_is_that_of_the_settings(home: Path, written: str, base: s
         daemon.close()
 
 
-@pytest.mark.parametrize("settings", ["[http", "http = 1", "[http]\nbase_path = 1", "\xff"])
+@pytest.mark.parametrize(
+    "settings", ["[http", "http = 1", "[http]\nbase_path = 1", "\xff", "a=" + "[" * 100_000]
+)
 def test_settings_that_are_broken_leave_the_default_base_path(daemon: FakeDaemon, settings: str) -> None:
     (daemon.home / "stratvisor.toml").write_text(settings, encoding="latin-1")
     daemon.says("GET", "/why/ema", {"why": "because"})
@@ -158,6 +160,24 @@ def test_a_home_that_is_no_folder_is_a_usage_error(home: Path) -> None:
     outcome = run_cli("--home", "nowhere", "status", home=home)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == f"cannot use {home}/nowhere as home: it is no folder; `stratvisor init` makes one\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--home", "~nobody-here", "status"),
+        ("init", "~nobody-here"),
+        ("calendar", "generate", "XNYS", "--years", "2027", "--out", "~nobody-here"),
+    ],
+)
+def test_a_path_of_an_account_that_is_not_there_is_a_usage_error(home: Path, words: tuple[str, ...]) -> None:
+    why = "cannot use ~nobody-here: there is no such account; write the whole path\n"
+    assert run_cli(*words, home=home) == (2, "", why)
+
+
+def test_an_argument_that_is_no_text_goes_out_as_its_bytes(daemon: FakeDaemon) -> None:
+    daemon.refuses("GET", "/status/%FF", 404, "there is none")
+    assert run_cli("status", "\udcff", home=daemon.home) == (1, "", "cannot show \\udcff: there is none\n")
 
 
 def test_a_refusal_is_one_sentence_and_exit_code_1(daemon: FakeDaemon) -> None:

@@ -111,10 +111,12 @@ class Client:
         """
         timeout_s = None if wait_s is None else PATIENCE_S + wait_s
         connection = _UnixConnection(self._socket, timeout_s)
-        target = f"{self._base}/{'/'.join(quote(part, safe='@') for part in path)}"
+        # An argument that is no text has become surrogates, and goes out as the bytes that it was.
+        parts = (quote(part, safe="@", errors="surrogateescape") for part in path)
+        target = f"{self._base}/{'/'.join(parts)}"
         if query:
-            target += "?" + urlencode(query)
-        body = urlencode(form or {}) if method == "POST" else None
+            target += "?" + urlencode(query, errors="surrogateescape")
+        body = urlencode(form or {}, errors="surrogateescape") if method == "POST" else None
         headers = {"Accept": accept, "Connection": "close"}
         if body is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"

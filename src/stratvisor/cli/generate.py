@@ -11,13 +11,14 @@ import re
 import sys
 from contextlib import suppress
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratvisor.cli import home
 from stratvisor.cli.failure import USAGE, Failure
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stratvisor.cli.verbs import Verbs
 
 MOST_YEARS = 10
@@ -84,7 +85,7 @@ def _path(arguments: argparse.Namespace) -> Path | None:
     if arguments.out == STDOUT:
         return None
     if arguments.out is not None:
-        return Path(arguments.out).expanduser().resolve()
+        return home.expanded(arguments.out)
     from stratvisor.almanac import FOLDER, SUFFIX  # noqa: PLC0415  YAML: no client may load it
     from stratvisor.calendar import NAME  # noqa: PLC0415
 

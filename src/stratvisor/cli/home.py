@@ -27,7 +27,7 @@ def find(given: str | None) -> Path:
         Failure: the folder given is no instance, or there is none upwards.
     """
     if given is not None:
-        return _checked(Path(given).expanduser().resolve())
+        return _checked(expanded(given))
     here = Path.cwd()
     upwards = (here, *here.parents)
     for is_sign in (_has_settings, _is_instance):
@@ -38,6 +38,18 @@ def find(given: str | None) -> Path:
         "no instance here or above: cd into one, use --home DIR, or make one with `stratvisor init DIR`",
         USAGE,
     )
+
+
+def expanded(given: str) -> Path:
+    """The whole path of one that somebody typed.
+
+    Raises:
+        Failure: it begins with ~ and no account.
+    """
+    try:
+        return Path(given).expanduser().resolve()
+    except RuntimeError:
+        raise Failure(f"cannot use {given}: there is no such account; write the whole path", USAGE) from None
 
 
 def _checked(home: Path) -> Path:
@@ -62,7 +74,7 @@ def base_path(home: Path) -> str:
     """Where the daemon serves its routes, without a slash at the end."""
     try:
         http = tomllib.loads((home / SETTINGS).read_text(encoding="utf-8")).get("http")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return DEFAULT_BASE_PATH
     path = http.get("base_path") if isinstance(http, dict) else None
     return path.rstrip("/") if isinstance(path, str) else DEFAULT_BASE_PATH

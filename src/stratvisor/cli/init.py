@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stratvisor.cli import home
 from stratvisor.cli.failure import USAGE, Failure
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from stratvisor.cli.verbs import Verbs
 
@@ -37,7 +38,7 @@ def add(verbs: Verbs) -> None:
 def _init(arguments: argparse.Namespace) -> int:
     if arguments.home is not None:
         raise Failure("cannot use --home with init: DIR says where", USAGE)
-    place = Path(arguments.dir).expanduser().resolve()
+    place = home.expanded(arguments.dir)
     try:
         for name, source in _FILES.items():
             made = _make(place / name, files("stratvisor.cli").joinpath("instance", source).read_bytes())
