@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ WORDS = [
     "ema@10:03",
     "mon",
     "NSE",
+    "~nobody",
+    "\udcff",
     ".",
 ]
 
@@ -61,11 +64,18 @@ VERBS = [
 ]
 
 
+def an_argument(text: str) -> str:
+    """As the system hands it over: bytes that are no UTF-8 have become surrogates."""
+    return os.fsdecode(text.replace("\0", "").encode("utf-8", "surrogatepass"))
+
+
 @st.composite
 def command_lines(draw: st.DrawFn) -> list[str]:
     names, options = draw(st.sampled_from(VERBS))
-    words = st.sampled_from([*WORDS, *options, *options]) | ODD_TEXT.filter(lambda text: "\0" not in text)
-    given_words = draw(st.lists(words, max_size=5))
+    words = st.sampled_from([*WORDS, *options, *options]) | ODD_TEXT.map(an_argument)
+    # The same after an option, which may take it.
+    said = st.tuples(words) | st.tuples(st.sampled_from(options), words)
+    given_words = [word for one in draw(st.lists(said, max_size=4)) for word in one]
     if draw(st.integers(0, 9)) == 0:
         return given_words
     return [*names, *given_words]

@@ -25,6 +25,12 @@ from serving import TOKEN, served
 
 from stratvisor.http import access
 
+# aiohttp warns its own log of parts that clients head wrongly, and reads on.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::aiohttp.BadContentDispositionHeader"),
+    pytest.mark.filterwarnings("ignore::aiohttp.BadContentDispositionParam"),
+]
+
 
 @dataclass(frozen=True)
 class Door:
