@@ -148,7 +148,8 @@ class Folders:
         gone = self.path(key) + GONE
         with contextlib.suppress(OSError):
             os.rename(self.path(key), gone)
-        _clear_away(gone)
+        if _is_ours(gone):
+            shutil.rmtree(gone, ignore_errors=True)
 
     def remove_unborn(self, key: Key) -> None:
         """A launch that did not get as far as a process leaves nothing behind.
@@ -181,8 +182,8 @@ class Folders:
             if name.endswith(UNBORN) and os.path.exists(os.path.join(path, rundir.PID)):
                 with contextlib.suppress(OSError):  # something stands in its place
                     os.rename(path, path.removesuffix(UNBORN))
-            else:
-                _clear_away(path)
+            elif _is_ours(path):
+                shutil.rmtree(path, ignore_errors=True)
 
     # What the files say.
 
@@ -310,11 +311,6 @@ def _is_ours(path: str) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     return not names or not rundir.FILES.isdisjoint(names)
-
-
-def _clear_away(gone: str) -> None:
-    if _is_ours(gone):
-        shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextlib.contextmanager
