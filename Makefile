@@ -18,6 +18,7 @@ run: $(READY) ## start the daemon on this folder, with its example strategies
 	@exec $(BIN)/stratvisor --home . up
 
 test: $(DEV_READY) ## all tests (browser tests are skipped, and say so, where there is no Chromium)
+	$(BIN)/python -m compileall -q src tests  # or each of a thousand processes does, where PYTHONDONTWRITEBYTECODE is set
 	$(BIN)/python -m pytest -n 4 --dist worksteal -q -rs $(PYTEST_ARGS)
 
 lint: $(DEV_READY) ## format, lint, types

@@ -522,12 +522,12 @@ def test_what_is_due_next_is_shown(host: Instance) -> None:
 
 def test_a_job_that_is_due_every_second_runs_again_and_again(host: Instance) -> None:
     host.write("job", "leave", "0", text="schedule: {every: 1s}\nstart: {ready_after: 0s}\n")
+    came_up = datetime.now(IST)  # noqa: TID251  the real clock is meant
     host.up()
     until(lambda: len(host.get("runs/job")["runs"]) >= 3, "it ran three times")
-    began = sorted(datetime.fromisoformat(run["began"]) for run in host.get("runs/job")["runs"])
-    assert {at.replace(microsecond=0) for at in began[:3]} == {
-        began[0].replace(microsecond=0) + timedelta(seconds=number) for number in range(3)
-    }
+    runs = host.get("runs/job")["runs"]
+    passed = max(datetime.fromisoformat(run["began"]) for run in runs) - came_up
+    assert len(runs) <= passed.total_seconds() + 1, "a due time was begun twice"
 
 
 def test_a_jobs_time_is_kept_with_no_daemon_alive(host: Instance) -> None:
