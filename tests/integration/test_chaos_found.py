@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+import termios
+import threading
 from pathlib import Path
 
 import pytest
 from hosted import instance
-from runs import CLOCK, running, wicked
+from runs import CLOCK, Runs, running, wicked
 from waiting import alive, until, until_async
 
 from stratvisor.ports import LaunchRefused
 from stratvisor.runner import local, survey
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.survey import Surveyor
-from stratvisor.shim import kernel, rundir
+from stratvisor.shim import kernel, main, rundir
 
 
 async def test_a_run_began_when_its_pid_json_says_so_whatever_the_clock_did_since(home: Path) -> None:
@@ -115,8 +119,6 @@ def test_a_shim_whose_directory_is_taken_away_as_pid_json_stands_begins_nothing(
     folders, key = Folders(home, CLOCK), Key("ema", 1)
     with contextlib.ExitStack() as stack:
         locks = [folders.lock("ema", name, stack) for name in (rundir.LOCK, rundir.LOCK_STRATEGY)]
-        from runs import Runs
-
         folders.furnish(key, Runs.order(wicked("steady")))
         heard, said = os.pipe()
         given, giving = os.pipe()
@@ -137,6 +139,114 @@ def test_a_shim_whose_directory_is_taken_away_as_pid_json_stands_begins_nothing(
         os.close(heard)
     assert shim.returncode == 70
     assert b"gave it up" in shim.stderr
+
+
+def test_a_shim_whose_daemon_died_over_its_secrets_leaves_everything_to_the_next(home: Path) -> None:
+    """It was a traceback in run/shim.err."""
+    folders, key = Folders(home, CLOCK), Key("ema", 1)
+    with contextlib.ExitStack() as stack:
+        lock = folders.lock("ema", rundir.LOCK, stack)
+        Path(folders.path(key)).mkdir()
+        given, giving = os.pipe()
+        os.write(giving, b'{"API_KEY": "s3')
+        os.close(giving)
+        request = json.dumps({"dir": folders.path(key), "status": None, "kept": False})
+        shim = subprocess.run(
+            [sys.executable, "-I", "-S", main.__file__, request, *map(str, (lock, 2, given))],
+            pass_fds=(lock, given),
+            stderr=subprocess.PIPE,
+            timeout=30,
+            check=False,
+        )
+        os.close(given)
+    assert (shim.returncode, shim.stderr) == (0, b"")
+    assert list(Path(folders.path(key)).iterdir()) == []
+
+
+class Watched(Folders):
+    """Says when somebody looks whether a lock is held."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, CLOCK)
+        self.looked = threading.Event()
+
+    def is_held(self, strategy: str, name: str) -> bool:
+        """As every run directory has it."""
+        held = super().is_held(strategy, name)
+        self.looked.set()
+        return held
+
+
+async def test_a_shim_that_takes_over_for_a_daemon_that_died_is_waited_for(home: Path) -> None:
+    """Its lock made the next daemon take the run for a copy that nobody watches."""
+    async with running(home) as first:
+        await first.launch(wicked("steady"))
+        shim = first.runner.shims()["ema"]
+        first.runner.close()
+        os.kill(shim, signal.SIGKILL)
+        os.waitpid(shim, 0)  # noqa: ASYNC222  it has been killed
+    async with running(home) as runs:
+        folders = Watched(home)
+        with contextlib.ExitStack() as at_work:
+            folders.lock("ema", rundir.LOCK, at_work)
+            surveyor = Surveyor(folders, runs.runner.hold, runs.runner.resume)
+            surveying = asyncio.ensure_future(asyncio.to_thread(surveyor.survey))
+            await until_async(folders.looked.is_set, "it looks whether one is at work")
+        found, strays = await surveying
+        assert ([one.strategy for one in found.live], found.ended, strays) == (["ema"], (), {})
+        runs.watch("ema", 1)
+        await runs.stop()
+
+
+async def test_a_zygote_killed_with_a_request_costs_a_new_daemon_no_run(home: Path) -> None:
+    """It lived on as a copy that nobody watches."""
+    async with running(home) as first:
+        await first.launch(wicked("steady"))
+        shim = first.runner.shims()["ema"]
+        first.runner.close()
+        os.kill(shim, signal.SIGKILL)
+        os.waitpid(shim, 0)  # noqa: ASYNC222  it has been killed
+    async with running(home) as runs:
+        zygote = runs.runner.zygote_pid
+        assert zygote is not None
+        os.kill(zygote, signal.SIGSTOP)
+        surveying = asyncio.ensure_future(asyncio.to_thread(runs.runner.survey))
+        await until_async(lambda: asked(runs), "a shim is asked for")
+        os.kill(zygote, signal.SIGKILL)
+        found = await surveying
+        assert ([one.strategy for one in found.live], found.strays) == (["ema"], ())
+        runs.watch("ema", 1)
+        await runs.stop()
+
+
+def asked(runs: Runs) -> bool:
+    """Whether a request lies before the zygote, unread."""
+    waiting = array.array("i", [0])
+    sent = runs.runner._zygote._socket
+    assert sent is not None
+    fcntl.ioctl(sent, termios.TIOCOUTQ, waiting)
+    return waiting[0] > 0
+
+
+async def test_a_shim_that_cannot_be_replaced_at_once_is_tried_again_for_the_dead_too(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """How the run ended was unknown for one mishap."""
+    monkeypatch.setattr(local, "DEAD_TRIES", 1_000)
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        shim = runs.runner.shims()["ema"]
+        with contextlib.ExitStack() as mishap:
+            for pid in (run.pid, shim):
+                os.kill(pid, signal.SIGKILL)
+            until(lambda: rundir.identify(shim) is None, "its shim is dead")
+            until(lambda: rundir.identify(run.pid) is None, "and so is it")
+            Folders(home, CLOCK).lock("ema", rundir.LOCK, mishap)
+            await until_async(lambda: "trying again" in caplog.text, "no shim could be had")
+        end = (await runs.end()).exit
+        assert "was not replaced" not in (end.cause or "")
+        assert b"its shim died and was replaced" in runs.log()
 
 
 def test_a_run_directory_with_a_pid_json_is_not_taken_for_unborn(home: Path) -> None:

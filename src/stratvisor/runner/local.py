@@ -50,6 +50,9 @@ FIRST_RETRY_S = 0.02
 
 HOLD_TRIES = 10
 
+DEAD_TRIES = 4
+"""For a run of which nothing lives: a seventh of a second, in which a zygote or a shim may be killed, too."""
+
 
 class LocalRunner:
     """Runs under shims of this machine."""
@@ -83,7 +86,7 @@ class LocalRunner:
         except LaunchRefused:
             if not self._is_deserted(key):
                 raise
-        return self._resume_while_it_lives(key, None, HOLD_TRIES)
+        return self._resume_in_time(key, None, HOLD_TRIES)
 
     def _make(self, key: Key, order: LaunchOrder, values: secrets.Values) -> Found:
         with contextlib.ExitStack() as stack:
@@ -149,7 +152,7 @@ class LocalRunner:
     def _end_deserted(self, key: Key) -> None:
         """Have it stopped by a new shim, which needs nobody to watch it."""
         try:
-            self._resume_while_it_lives(key, None, tries=1)
+            self._resume_in_time(key, None, tries=1)
             self._handles.pop(key).close()
         except (OSError, LaunchRefused, rundir.Unreadable) as error:
             log.warning("cannot stop %s, run %d: %s; trying again with its next start", *key, error)
@@ -302,7 +305,7 @@ class LocalRunner:
         """A shim died before its run: its strategy goes on under a new one, however many tries it takes."""
         log.warning("the shim of %s, run %d, died; replacing it", *key)
         try:
-            self._resume_while_it_lives(key, lost, sys.maxsize)
+            self._resume_in_time(key, lost, sys.maxsize)
             handle = self._handles[key]
             handle.main, lost.main = lost.main, handle.main  # the older one knows of an earlier end
             _on_loop(loop, self._watch_again, key, lost.ended)
@@ -313,19 +316,23 @@ class LocalRunner:
         finally:
             lost.close()
 
-    def _resume_while_it_lives(self, key: Key, lost: Handle | None, tries: int) -> Found:
+    def _resume_in_time(self, key: Key, lost: Handle | None, tries: int) -> Found:
         """Give a run a new shim, in so many tries as long as anything of it lives.
 
+        Where nothing does, in a few: what it printed last and how it ended still wait to be read.
+
         Raises:
-            OSError, LaunchRefused, Unreadable: it could not be had, and nothing lives that needs it.
+            OSError, LaunchRefused, Unreadable: it could not be had.
         """
         pause_s = FIRST_RETRY_S
+        tried = 0
         while True:
-            tries -= 1
+            tried += 1
             try:
                 return self.resume(key, lost)
             except (OSError, LaunchRefused, rundir.Unreadable) as error:
-                if not tries or self._closing.is_set() or not self._may_live(key):
+                enough = tries if self._may_live(key) else min(tries, DEAD_TRIES)
+                if tried >= enough or self._closing.is_set():
                     raise
                 log.warning("cannot replace the shim of %s: %s; trying again", key.strategy, error)
             self._closing.wait(pause_s)
@@ -355,7 +362,7 @@ class LocalRunner:
 
     def survey(self) -> Survey:
         """Adopt, account for, or name everything that was left. See `ports.Runner`."""
-        survey, self._strays = Surveyor(self._folders, self._adopt, self.resume).survey()
+        survey, self._strays = Surveyor(self._folders, self._adopt, self._resume_left).survey()
         return survey
 
     def _adopt(self, key: Key) -> Found:
@@ -363,6 +370,9 @@ class LocalRunner:
         found = self.hold(key)
         self._poke(key)
         return found
+
+    def _resume_left(self, key: Key) -> Found:
+        return self._resume_in_time(key, None, HOLD_TRIES)
 
     def forget(self, strategy: str, number: int) -> None:
         """Remove all run directories of a strategy before this one, which stays to be asked."""

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 BIRTH_TRIES = 1_000
 _STEP_S = 0.01
-"""Together, ten seconds for a shim that was at work on its launch as the last daemon died."""
+"""Together, ten seconds for a shim that was at work on a launch, or to take over, as the last daemon died."""
 
 
 class Surveyor:
@@ -79,8 +79,26 @@ class Surveyor:
         if who["boot_id"] != self._boot:
             return self._folders.lose(key, "the machine went down while it ran")
         self._folders.check_own(key)
-        shim = rundir.Identity(*who["shim"])
-        return self._hold(key) if rundir.identify(shim.pid) == shim else self._resume(key)
+        return self._hold(key) if self._await_shim(key) else self._resume(key)
+
+    def _await_shim(self, key: Key) -> bool:
+        """Whether a run has a living shim, once the one that was to take over for the last daemon has or not.
+
+        Such a one holds the lock; with the daemon it may have lost the secrets, and then it ends.
+        """
+        for _ in range(BIRTH_TRIES):
+            held = self._folders.is_held(key.strategy, rundir.LOCK)
+            if self._has_shim(key):
+                return True
+            if not held:
+                break
+            select.select([], [], [], _STEP_S)
+        return False
+
+    def _has_shim(self, key: Key) -> bool:
+        who = self._folders.who(key)
+        shim = rundir.Identity(*who["shim"]) if who else None
+        return shim is not None and rundir.identify(shim.pid) == shim
 
     def _await_birth(self, key: Key) -> dict[str, Any] | None:
         """The pid.json of a run; None: its launch was broken off, or is given up now.

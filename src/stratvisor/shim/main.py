@@ -293,9 +293,15 @@ class Shim:
 
 
 def _receive(given: int) -> dict[str, str] | None:
-    """The secrets, from the pipe that the daemon closes behind them."""
+    """The secrets, from the pipe that the daemon closes behind them.
+
+    Where it died over them there is no run yet, or one that goes on: the next daemon asks for a shim again.
+    """
     with open(given, "rb") as pipe:
-        secrets: dict[str, str] | None = json.load(pipe)
+        try:
+            secrets: dict[str, str] | None = json.load(pipe)
+        except ValueError:
+            os._exit(0)
     return secrets
 
 
