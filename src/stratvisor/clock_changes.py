@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from stratvisor import spans
-from stratvisor.spec import MICROSECOND
+from stratvisor.spec import as_ns
 from stratvisor.wallclock import STEADY, comes_twice, instant, steady_midnight
 from stratvisor.why import duration
 from stratvisor.windows import ALWAYS
@@ -142,4 +142,4 @@ def clock_text(local: datetime) -> str:
 
 
 def _text(length: timedelta) -> str:
-    return duration(length // timedelta(microseconds=1) * MICROSECOND)
+    return duration(as_ns(length))

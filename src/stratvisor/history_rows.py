@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, assert_never
 from stratvisor.kept import get_instant, of_kind
 from stratvisor.ports import Finished, Json
 from stratvisor.provenance import MadeOf
-from stratvisor.spec import SECOND
+from stratvisor.spec import SECOND, as_span
 from stratvisor.state import Run
 from stratvisor.timeline import Bar
 
@@ -173,7 +173,7 @@ def _write_ended(db: sqlite3.Connection, record: RunEnded) -> None:
     finished, end = record.finished, record.finished.exit
     row = _row(db, finished.strategy, end.run, finished.began)
     if row is None:
-        began = finished.began or end.at - timedelta(microseconds=end.ran_ns // 1_000)
+        began = finished.began or end.at - as_span(end.ran_ns)
         row = _new(db, finished.strategy, end.run, began)
     if row["ended"] is not None:
         return

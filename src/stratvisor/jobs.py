@@ -15,7 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
-from stratvisor.spec import MICROSECOND, At, CronFor, Every, Jobs, Once, Windows
+from stratvisor.spec import MICROSECOND, At, CronFor, Every, Jobs, Once, Windows, as_span
 from stratvisor.wallclock import instant
 from stratvisor.windows import ALWAYS, DAY, Position, Window, position, upcoming
 
@@ -75,11 +75,10 @@ def _latest(schedule: Jobs, at: datetime) -> datetime | None:
             return None if place.last_end is None else place.last_end - MOMENT
         case Every() as every:
             stretch = next(_stretches(schedule, at, 0), None)
-            return (
-                None
-                if stretch is None
-                else stretch.start + (at - stretch.start) // _span(every) * _span(every)
-            )
+            if stretch is None:
+                return None
+            step = as_span(every.interval_ns)
+            return stretch.start + (at - stretch.start) // step * step
         case Once(at=local):
             due = instant(local, ZoneInfo(schedule.timezone))
             return due if due <= at else None
@@ -117,12 +116,9 @@ def _days(window: Window, at: datetime, zone: ZoneInfo) -> Iterator[Window]:
 
 def _beats(every: Every, stretch: Window, after: datetime) -> Iterator[datetime]:
     """The due times of a stretch that come after an instant."""
-    passed = (after - stretch.start) // _span(every) + 1
-    beat = stretch.start + max(passed, 0) * _span(every)
+    step = as_span(every.interval_ns)
+    passed = (after - stretch.start) // step + 1
+    beat = stretch.start + max(passed, 0) * step
     while beat < stretch.end:
         yield beat
-        beat += _span(every)
-
-
-def _span(every: Every) -> timedelta:
-    return timedelta(microseconds=every.interval_ns // MICROSECOND)
+        beat += step

@@ -16,16 +16,7 @@ from zoneinfo import ZoneInfo
 
 from stratvisor import clock_changes, spans
 from stratvisor.clock_changes import Reading, clock_text
-from stratvisor.spec import (
-    MICROSECOND,
-    At,
-    CronPair,
-    Jobs,
-    Once,
-    Schedule,
-    SessionWindow,
-    Windows,
-)
+from stratvisor.spec import At, CronPair, Jobs, Once, Schedule, SessionWindow, Windows, as_ns
 from stratvisor.timetable import windows_of
 from stratvisor.wallclock import instant
 from stratvisor.why import duration, ends_soon
@@ -144,7 +135,7 @@ def _short(schedule: Windows, windows: tuple[Window, ...]) -> Iterator[str]:
     zone = ZoneInfo(schedule.timezone)
     for window in windows:
         if window.end - window.start < SHORT:
-            lasts = duration((window.end - window.start) // timedelta(microseconds=1) * MICROSECOND)
+            lasts = duration(as_ns(window.end - window.start))
             yield f"lasts only {lasts} from {_moment(window.start, zone)} on"
 
 

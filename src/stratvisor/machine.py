@@ -53,7 +53,6 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from stratvisor.spec import (
-    MICROSECOND,
     SECOND,
     STORM_DELAY_NS,
     STORM_STREAK,
@@ -68,6 +67,8 @@ from stratvisor.spec import (
     Spec,
     Stop,
     Windows,
+    as_ns,
+    as_span,
 )
 from stratvisor.state import (
     Action,
@@ -339,12 +340,8 @@ def _is_late(now: Now, spec: Spec, state: State, place: Position) -> bool:
         return False
     lived = state.last_exit.at if state.last_exit else ALWAYS.start
     tried = state.admitted or ALWAYS.start
-    allowed = _span(spec.schedule.late_start_ns)
+    allowed = as_span(spec.schedule.late_start_ns)
     return max(lived, tried) < begin and now.wall - begin > max(allowed, PROMPT)
-
-
-def _span(length_ns: int) -> timedelta:
-    return timedelta(microseconds=length_ns // MICROSECOND)
 
 
 def _held(state: State, wants: Wants) -> bool:
@@ -505,7 +502,7 @@ def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
     end = replace(end, stopped=because)
     known = replace(state, last_exit=end, last_run=max(state.last_run, end.run))
     if at_rest(state) and isinstance(spec.schedule, Jobs):
-        began = _both_clocks(now, end.at - _span(end.ran_ns))
+        began = _both_clocks(now, end.at - as_span(end.ran_ns))
         known = replace(known, agenda=_attended(state, end.run, began))
     if because is not None and because not in FAILURES:
         return replace(known, phase=Idle())
@@ -518,7 +515,7 @@ def _ended(now: Now, spec: Spec, state: State, end: Exit) -> State:
 def _both_clocks(now: Now, at: datetime) -> Now:
     """A past instant on both clocks. One that lies in the future, the clock being set back since, is now."""
     at = min(at, now.wall)
-    return Now(now.boot_ns - (now.wall - at) // datetime.resolution * MICROSECOND, at)
+    return Now(now.boot_ns - as_ns(now.wall - at), at)
 
 
 def _after_success(then: Now, spec: Spec, state: State) -> State:
@@ -581,7 +578,7 @@ def _recent(then: Now, spec: Spec, failures: tuple[int, ...]) -> tuple[int, ...]
 
 
 def _backoff(then: Now, spec: Spec, delay_ns: int, *, refused: str | None) -> Backoff:
-    retry_at = then.wall + _span(delay_ns)
+    retry_at = then.wall + as_span(delay_ns)
     return Backoff(then.boot_ns + delay_ns, retry_at, refused, spec.retry_key)
 
 
@@ -682,7 +679,7 @@ def _lapse(now: Now, schedule: Jobs, state: State) -> State:
 
 def _is_overdue(now: Now, state: State, job: Job) -> bool:
     if isinstance(state.phase, Backoff):
-        return now.boot_ns - state.phase.retry_ns > PROMPT // datetime.resolution * MICROSECOND
+        return now.boot_ns - state.phase.retry_ns > as_ns(PROMPT)
     return now.wall - _could_begin(state, job) > PROMPT
 
 

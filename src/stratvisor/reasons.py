@@ -6,18 +6,19 @@ zone, and their day where it is not that of the change.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, assert_never
 from zoneinfo import ZoneInfo
 
 from stratvisor import why
 from stratvisor.calendar import Calendar
-from stratvisor.spec import MICROSECOND, Always, At, Every, Jobs, Once, SessionWindow, Windows
+from stratvisor.spec import Always, At, Every, Jobs, Once, SessionWindow, Windows, as_ns
 from stratvisor.state import Exited, GaveUp, Now
 from stratvisor.timetable import position
 from stratvisor.windows import ALWAYS, edge_text
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from stratvisor.spec import Schedule, Spec
     from stratvisor.state import Exit, State
     from stratvisor.windows import Window
@@ -85,7 +86,7 @@ def _occasion(schedule: Schedule, at: datetime) -> str:
 def again(now: Now, spec: Spec, state: State) -> str:
     """What another run follows, as which try, and after how long."""
     end = _last(state)
-    waited_ns = (now.wall - end.at) // datetime.resolution * MICROSECOND
+    waited_ns = as_ns(now.wall - end.at)
     return f"{_crash(now, spec, end)}; try {state.streak} after {why.duration(waited_ns)}"
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from stratvisor import machine, reasons
 from stratvisor.skipped import skips
-from stratvisor.spec import MICROSECOND, Jobs, Spec
+from stratvisor.spec import MICROSECOND, Jobs, Spec, as_ns
 from stratvisor.state import (
     Agenda,
     Because,
@@ -146,7 +146,7 @@ class _Life:
             yield wake.wall
 
     def _now(self, at: datetime) -> Now:
-        return Now((at - self._start) // datetime.resolution * MICROSECOND, at)
+        return Now(as_ns(at - self._start), at)
 
     def _take_crash(self, at: datetime) -> bool:
         """Whether a crash was asked for now; it is, once."""
@@ -202,5 +202,5 @@ class _Life:
 
 
 def _ended(run: Run, at: datetime, code: int | None = None, stopped: Because | None = None) -> Ended:
-    ran_ns = (at - run.began) // datetime.resolution * MICROSECOND
+    ran_ns = as_ns(at - run.began)
     return Ended(Exit(run.number, at, ran_ns, code, stopped=stopped))

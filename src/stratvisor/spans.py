@@ -21,7 +21,6 @@ from zoneinfo import ZoneInfo
 
 from stratvisor import cron
 from stratvisor.spec import (
-    MICROSECOND,
     CronFor,
     CronPair,
     DaysWindow,
@@ -31,6 +30,7 @@ from stratvisor.spec import (
     SpecialSessions,
     WindowForm,
     Windows,
+    as_span,
 )
 from stratvisor.wallclock import instant, steady_midnight
 
@@ -123,7 +123,7 @@ def reach(form: WindowForm) -> timedelta:
     """No window of the form ends later than so long after the last midnight of its date."""
     match form:
         case CronFor():
-            return _elapsed(form.length_ns)
+            return as_span(form.length_ns)
         case DaysWindow() | CronPair():
             return 2 * DAY  # a day by the wall is at most two, where a zone repeats a date
         case SessionWindow():
@@ -195,7 +195,7 @@ def _pair(start: timedelta, stops: list[timedelta]) -> Span:
 @lru_cache(maxsize=4096)
 def _of_length(form: CronFor) -> Plan:
     starts = map(_since_midnight, cron.rule(form.start).times)
-    return Plan(tuple(Span(Side(start), Side(start, _elapsed(form.length_ns))) for start in starts))
+    return Plan(tuple(Span(Side(start), Side(start, as_span(form.length_ns))) for start in starts))
 
 
 @lru_cache(maxsize=4096)
@@ -204,7 +204,7 @@ def _of_sessions(form: SessionWindow, sessions: tuple[tuple[timedelta, timedelta
 
 
 def _side(at: SessionTime, session: tuple[timedelta, timedelta]) -> Side:
-    return Side(session[0] if at.edge is Edge.OPEN else session[1], _elapsed(at.offset_ns))
+    return Side(session[0] if at.edge is Edge.OPEN else session[1], as_span(at.offset_ns))
 
 
 @lru_cache(maxsize=16_384)
@@ -239,7 +239,3 @@ def _is_open(schedule: Windows, day: date) -> bool:
 
 def _since_midnight(at: time) -> timedelta:
     return datetime.combine(date.min, at) - datetime.min  # noqa: DTZ901  by the wall clock
-
-
-def _elapsed(length_ns: int) -> timedelta:
-    return timedelta(microseconds=length_ns // MICROSECOND)

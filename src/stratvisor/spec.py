@@ -15,7 +15,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
@@ -27,6 +27,17 @@ SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+
+
+def as_span(length_ns: int) -> timedelta:
+    """So many nanoseconds, to the microsecond below."""
+    return timedelta(microseconds=length_ns // MICROSECOND)
+
+
+def as_ns(span: timedelta) -> int:
+    """Exactly: total_seconds() is a float."""
+    return span // timedelta.resolution * MICROSECOND
+
 
 KB = 1_000
 MB = 1_000_000

@@ -17,7 +17,6 @@ from stratvisor.skipped import known
 from stratvisor.spec import (
     DAY,
     HOUR,
-    MICROSECOND,
     MINUTE,
     SECOND,
     Isolation,
@@ -27,6 +26,7 @@ from stratvisor.spec import (
     Spec,
     Timed,
     Windows,
+    as_span,
 )
 from stratvisor.state import (
     Backoff,
@@ -358,4 +358,4 @@ def kill_at(now: Now, phase: Stopping) -> datetime:
 
 def wall(now: Now, boot_ns: int) -> datetime:
     """An instant of CLOCK_BOOTTIME on the wall clock of this moment."""
-    return now.wall + timedelta(microseconds=(boot_ns - now.boot_ns) // MICROSECOND)
+    return now.wall + as_span(boot_ns - now.boot_ns)

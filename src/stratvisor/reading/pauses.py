@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from stratvisor.calendar import FOR_EVER, Calendar
-from stratvisor.spec import MICROSECOND, Schedule, SpecialSessions, Windows
+from stratvisor.spec import Schedule, SpecialSessions, Windows, as_ns
 from stratvisor.windows import compile_windows
 
 DAY = timedelta(days=1)
@@ -29,7 +29,7 @@ def shortest_ns(schedule: Schedule) -> int | None:
         return None
     regular = _by_the_wall(replace(schedule, special_sessions=SpecialSessions.SKIP))
     pauses = [pause for day in _begins(regular.calendar) for pause in _pauses(regular, day)]
-    return min(pauses) // timedelta(microseconds=1) * MICROSECOND if pauses else None
+    return as_ns(min(pauses)) if pauses else None
 
 
 def _by_the_wall(schedule: Windows) -> Windows:

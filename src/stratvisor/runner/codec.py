@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from stratvisor.kept import get, get_or_none, of_kind
 from stratvisor.ports import Finished, Json
-from stratvisor.spec import MICROSECOND, SECOND, Logs, Stop, StopTo
+from stratvisor.spec import MICROSECOND, SECOND, Logs, Stop, StopTo, as_ns, as_span
 from stratvisor.state import Because, Exit, StopOrder, Want
 
 MOST_PID = 2**22
@@ -99,14 +99,14 @@ def finished_from_json(strategy: str, facts: Json) -> Finished:
 def _began(facts: Json, end: Exit) -> datetime | None:
     """As its pid.json had it, whatever became of the clock since; an older shim did not say."""
     if "began_ns" not in facts:
-        return end.at - timedelta(microseconds=end.ran_ns // MICROSECOND)
+        return end.at - as_span(end.ran_ns)
     began_ns = get_or_none(facts, "began_ns", int)
     return None if began_ns is None else from_ns(began_ns)
 
 
 def to_ns(instant: datetime) -> int:
     """Nanoseconds since the epoch, exactly: a datetime's float timestamp is not."""
-    return (instant - _EPOCH) // timedelta(microseconds=1) * MICROSECOND
+    return as_ns(instant - _EPOCH)
 
 
 def from_ns(wall_ns: int) -> datetime:
