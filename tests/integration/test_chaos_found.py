@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 from hosted import instance
-from runs import CLOCK, Runs, running, wicked
-from waiting import alive, until, until_async
+from runs import CLOCK, Runs, counting, running, wicked
+from waiting import DEADLINE_S, alive, until, until_async
 
-from stratvisor.ports import LaunchRefused
+from stratvisor.ports import Found, LaunchRefused
 from stratvisor.runner import local, survey
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.survey import Surveyor
@@ -247,6 +247,68 @@ async def test_a_shim_that_cannot_be_replaced_at_once_is_tried_again_for_the_dea
         end = (await runs.end()).exit
         assert "was not replaced" not in (end.cause or "")
         assert b"its shim died and was replaced" in runs.log()
+
+
+async def killed_unread(home: Path, pid: int, shim: int) -> int:
+    """Have a strategy print while its shim reads nothing, and kill both; returns how many it counted."""
+    os.kill(shim, signal.SIGSTOP)
+    count = home / "data" / "ema" / "count.1"
+    await until_async(lambda: count.exists() and int(count.read_text() or 0) > 20, "it prints")
+    for one in (pid, shim):
+        os.kill(one, signal.SIGKILL)
+    await until_async(lambda: not alive(pid) and not alive(shim), "both are dead")
+    return int(count.read_text())
+
+
+def lines(runs: Runs) -> list[str]:
+    return [line for line in runs.printed() if line.startswith("run 1 line ")]
+
+
+async def test_what_is_printed_before_the_daemon_holds_a_new_run_outlives_shim_and_strategy(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody had its output open when both were killed, and the log said nothing of it."""
+    async with running(home) as runs:
+        loop = asyncio.get_running_loop()
+        hold, counted = runs.runner.hold, []
+
+        def late(key: Key, *, kept: bool = False) -> Found:
+            who = Folders(home, CLOCK).who(key) or {}
+            kill = killed_unread(home, who["strategy"][0], who["shim"][0])
+            counted.append(asyncio.run_coroutine_threadsafe(kill, loop).result(DEADLINE_S))
+            monkeypatch.undo()
+            return hold(key, kept=kept)
+
+        monkeypatch.setattr(runs.runner, "hold", late)
+        await runs.launch(counting())
+        await runs.end()
+        assert len(lines(runs)) in {counted[0], counted[0] + 1}  # the count follows the line
+        assert b"may be lost" not in runs.log()
+
+
+async def test_what_a_run_that_ends_printed_before_a_daemon_held_it_is_said_to_be_lost_perhaps(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both ended between the daemon's look at the shim and its hold on the output."""
+    async with running(home) as first:
+        run = await first.launch(counting())
+        shim = first.runner.shims()["ema"]
+        first.runner.close()
+    async with running(home) as runs:
+        loop = asyncio.get_running_loop()
+        find = Folders.found
+
+        def late(folders: Folders, key: Key) -> tuple[Found, rundir.Identity, rundir.Identity]:
+            monkeypatch.undo()
+            asyncio.run_coroutine_threadsafe(killed_unread(home, run.pid, shim), loop).result(DEADLINE_S)
+            return find(folders, key)
+
+        monkeypatch.setattr(Folders, "found", late)
+        found = await asyncio.to_thread(runs.runner.survey)
+        assert [one.strategy for one in found.live] == ["ema"]
+        runs.watch("ema", 1)
+        await runs.end()
+        assert b"it had ended, too, and what it printed last may be lost" in runs.log()
 
 
 def test_a_run_directory_with_a_pid_json_is_not_taken_for_unborn(home: Path) -> None:

@@ -19,6 +19,7 @@ from stratvisor.spec import SECOND, Logs, Process, Stop
 from stratvisor.state import Because, Run, StopOrder, Want
 
 WICKED = Path(__file__).parent.parent / "children" / "wicked.py"
+COUNTING = WICKED.with_name("counting.py")
 CLOCK = SystemClock()
 GO_ON = Want(stop=None, deadline=None, plan=Stop(), logs=Logs())
 
@@ -29,6 +30,11 @@ def stop_order(plan: Stop | None = None, because: Because = Because.HELD, detail
 
 def wicked(*arguments: str, **made_of: object) -> Process:
     return replace(Process(script=str(WICKED), args=arguments), **made_of)  # type: ignore[arg-type]
+
+
+def counting() -> Process:
+    """Prints `run 1 line N`, and keeps how many in `count.1` of its data."""
+    return Process(script=str(COUNTING))
 
 
 class Runs:

@@ -31,6 +31,8 @@ class Handle:
     """A pidfd of the strategy, which tells how it ended whoever reaped it (kernel 6.15)."""
     spares: Sequence[int]
     """Read ends of the run's FIFOs: what is in them outlives shim and strategy together."""
+    kept: bool
+    """Whether somebody has had the FIFOs open all the time, so that nothing that was printed is lost."""
     ended: Callable[[Finished], None] | None = None
 
     def close(self) -> None:
@@ -52,13 +54,18 @@ def pidfd_of(identity: rundir.Identity) -> int:
     return pidfd
 
 
+def lives(pidfd: int, patience_ms: int = 0) -> bool:
+    """Whether a process does not end within that time."""
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    return not poll.poll(patience_ms)
+
+
 def has_ended(identity: rundir.Identity) -> bool:
     """Whether a process is dead; one that has closed its files is so in a moment."""
     pidfd = pidfd_of(identity)
-    poll = select.poll()
-    poll.register(pidfd, select.POLLIN)
     try:
-        return bool(poll.poll(DYING_MS))
+        return not lives(pidfd, DYING_MS)
     finally:
         os.close(pidfd)
 

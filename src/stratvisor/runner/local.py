@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from stratvisor.ports import Clock, Finished, Found, LaunchOrder, LaunchRefused, Survey
 from stratvisor.runner import kinship, secrets, strays
 from stratvisor.runner.folders import Folders, Key
-from stratvisor.runner.handles import Handle, has_ended, pidfd_of, reap
+from stratvisor.runner.handles import Handle, has_ended, lives, pidfd_of, reap
 from stratvisor.runner.orphans import Orphans
 from stratvisor.runner.survey import Surveyor
 from stratvisor.runner.zygote import Zygote
@@ -81,14 +81,18 @@ class LocalRunner:
         """Make the run: directory, locks, FIFO, log, shim. See `ports.Runner`."""
         key = Key(order.strategy, order.number)
         values = secrets.for_launch(self._folders.home, order.strategy, order.process)
-        try:
-            return self._make(key, order, values)
-        except LaunchRefused:
-            if not self._is_deserted(key):
-                raise
-        return self._resume_in_time(key, None, HOLD_TRIES)
+        with contextlib.ExitStack() as fifos:
+            try:
+                return self._make(key, order, values, fifos)
+            except LaunchRefused:
+                if not self._is_deserted(key):
+                    raise
+            return self._resume_in_time(key, None, HOLD_TRIES)
 
-    def _make(self, key: Key, order: LaunchOrder, values: secrets.Values) -> Found:
+    def _make(
+        self, key: Key, order: LaunchOrder, values: secrets.Values, fifos: contextlib.ExitStack
+    ) -> Found:
+        """`fifos` keeps those of the run open, once there are some."""
         with contextlib.ExitStack() as stack:
             try:
                 self._refuse_beside_newer(order.strategy)
@@ -98,6 +102,8 @@ class LocalRunner:
                 locks = [self._folders.lock(order.strategy, name, stack) for name in names]
                 stack.callback(self._folders.remove_unborn, key)
                 self._folders.furnish(key, order)
+                for descriptor in self._folders.open_fifos(key):
+                    fifos.callback(os.close, descriptor)
                 return self._start_shim(key, locks, values, {})
             except OSError as error:
                 where = error.filename or self._folders.path(key)
@@ -180,14 +186,14 @@ class LocalRunner:
         return self._hold_on(key)
 
     def _hold_on(self, key: Key) -> Found:
-        """A shim lives: get a hold of it, however often it takes; or have it end its run.
+        """A shim was started: get a hold of its run, however often it takes; or have it end its run.
 
         Raises:
             LaunchRefused: it is being stopped, since a run that nobody watches must not be.
         """
         for _ in range(HOLD_TRIES):
             try:
-                return self.hold(key)
+                return self.hold(key, kept=True)
             except (OSError, rundir.Unreadable) as error:
                 why = str(error)
                 log.warning("cannot watch %s, run %d: %s; trying again", *key, why)
@@ -195,8 +201,10 @@ class LocalRunner:
         self._end_unwatched(key)
         raise LaunchRefused(f"its run {key.number} could not be watched and is stopped: {why}")
 
-    def hold(self, key: Key) -> Found:
+    def hold(self, key: Key, *, kept: bool = False) -> Found:
         """Hold on to a run whose pid.json stands.
+
+        `kept`: somebody here has its FIFOs open already.
 
         Raises:
             OSError: no descriptor for it.
@@ -209,7 +217,8 @@ class LocalRunner:
                 pidfds.append(pidfd_of(process))
                 stack.callback(os.close, pidfds[-1])
             spares = self._folders.open_fifos(key)
-            self._handles[key] = Handle(shim.pid, pidfds[0], strategy, pidfds[1], spares)
+            kept = kept or any(map(lives, pidfds))  # and had them open until now
+            self._handles[key] = Handle(shim.pid, pidfds[0], strategy, pidfds[1], spares, kept)
             stack.pop_all()
         return found
 
@@ -218,7 +227,9 @@ class LocalRunner:
         status = None if lost is None else self._status_of(lost)
         with contextlib.ExitStack() as stack:
             lock = self._folders.lock(key.strategy, rundir.LOCK, stack)
-            heritage = {"status": status, "kept": lost is not None}
+            heritage = {"status": status, "kept": lost is not None and lost.kept}
+            for descriptor in self._folders.open_fifos(key):
+                stack.callback(os.close, descriptor)
             return self._start_shim(key, [lock], secrets.for_resume(self._folders, key), heritage)
 
     # Telling.
