@@ -10,12 +10,12 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from waiting import alive, until
+from waiting import DEADLINE_S, alive, until
 
 from stratvisor.shim import lognames
 
@@ -26,13 +26,13 @@ class Unix(http.client.HTTPConnection):
     """HTTP over the Unix socket of a home."""
 
     def __init__(self, home: Path) -> None:
-        super().__init__("localhost", timeout=60)
+        super().__init__("localhost", timeout=DEADLINE_S)
         self._home = home
 
     def connect(self) -> None:
         folder = os.open(self._home / "run", os.O_PATH)
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(60)
+        self.sock.settimeout(DEADLINE_S)
         try:
             # tmp_path may be too long for sun_path
             self.sock.connect(f"/proc/self/fd/{folder}/stratvisor.sock")
@@ -85,7 +85,7 @@ class Instance:
         """End the daemon by a signal, and wait until it is gone."""
         assert self.daemon is not None
         self.daemon.send_signal(number)
-        self.daemon.wait(30)
+        self.daemon.wait(DEADLINE_S)
 
     def again(self) -> Self:
         """kill -9, then a new daemon."""
@@ -130,13 +130,23 @@ class Instance:
     def state(self, strategy: str) -> str:
         return str(self.show(strategy)["state"])
 
+    def until_shown(self, strategy: str, wanted: Callable[[Any], object], what: str) -> Any:
+        """The first look at a strategy that is as wanted: at the next one it may be something else again."""
+        looks: list[Any] = []
+
+        def look() -> bool:
+            looks[:] = [self.show(strategy)]
+            return bool(wanted(looks[0]))
+
+        until(look, f"{strategy}: {what}")
+        return looks[0]
+
     def until_state(self, strategy: str, *states: str) -> Any:
-        until(lambda: self.state(strategy) in states, f"{strategy} in {states}")
-        return self.show(strategy)
+        return self.until_shown(strategy, lambda shown: shown["state"] in states, f"in {states}")
 
     def until_new_pid(self, strategy: str, old: int | None = None) -> int:
-        until(lambda: self.show(strategy)["pid"] not in {None, old}, f"another pid of {strategy}")
-        return int(self.show(strategy)["pid"])
+        shown = self.until_shown(strategy, lambda shown: shown["pid"] not in {None, old}, "another pid")
+        return int(shown["pid"])
 
     def pid(self, strategy: str) -> int:
         return self.until_new_pid(strategy)
