@@ -71,14 +71,17 @@ def grandparent(*_: str) -> None:
 
 
 def fork_away(*_: str) -> None:
-    """The main process ends and leaves a daemonised one behind."""
+    """The main process ends and leaves a daemonised one behind, as soon as that has said so."""
+    heard, said = os.pipe()
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
             say(f"left behind {os.getpid()}")
+            os.close(said)
             time.sleep(600)
         os._exit(0)
-    time.sleep(0.2)
+    os.close(said)
+    os.read(heard, 1)
     sys.exit(0)
 
 
