@@ -53,7 +53,7 @@ def test_what_an_orphan_printed_last_is_said_to_be_lost_perhaps(home: Path) -> N
         until(lambda: not alive(pid), "the strategy is dead")
         host.up()
         host.until_new_pid("ema", pid)
-        log = min((home / "log" / "strategies").iterdir()).read_text()
+        log = "".join(path.read_text() for path in (home / "log" / "strategies").iterdir())
         assert "it had ended, too, and what it printed last may be lost" in log
 
 
@@ -61,13 +61,14 @@ async def test_a_late_shim_begins_no_run_that_was_given_up(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It began it in a directory that was gone or called finished, and nobody could stop it."""
-    monkeypatch.setattr(local, "SHIM_TIMEOUT_MS", 300)
     async with running(home) as runs:
         zygote = runs.runner.zygote_pid
         assert zygote is not None
         os.kill(zygote, signal.SIGSTOP)
-        with pytest.raises(LaunchRefused, match="does not answer"):
-            await runs.launch(wicked("steady"))
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "SHIM_TIMEOUT_MS", 300)
+            with pytest.raises(LaunchRefused, match="does not answer"):
+                await runs.launch(wicked("steady"))
         assert not (home / "run" / "ema" / "1").exists()
         os.kill(zygote, signal.SIGCONT)
         await until_async(lambda: not Folders(home, CLOCK).is_held("ema", rundir.LOCK), "it let go")
@@ -130,7 +131,7 @@ def test_a_shim_whose_directory_is_taken_away_as_pid_json_stands_begins_nothing(
             [sys.executable, "-I", "-S", "-c", LATE_SHIM, source, *arguments],
             pass_fds=(said, given, *locks),
             stderr=subprocess.PIPE,
-            timeout=30,
+            timeout=DEADLINE_S,
             check=False,
         )
         os.close(said)
