@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from faulty import Faulty, Temper, faulty
-from waiting import alive, until
+from waiting import DEADLINE_S, alive, until
 
 from stratvisor.runner.orphans import REMEMBERED, Orphans
 from stratvisor.shim import kernel, rundir
@@ -261,8 +261,8 @@ def test_a_strategy_prints_on_while_its_shim_is_replaced(host: Faulty) -> None:
         host.kill_of("ema", "shim")
         counts(host)
     assert host.show("ema")["run"] == run
-    longest_ms = int((host.data("ema") / "blocked").read_text()) / 1e6
-    print(f"the longest write took {longest_ms:.1f} ms")  # noqa: T201
     host.post("stop/ema?wait=20")
+    longest_s = int((host.data("ema") / "blocked").read_text()) / 1e9
+    print(f"the longest write took {longest_s:.4f} s")  # noqa: T201
     assert host.findings("ema") == []
-    assert longest_ms < 10_000
+    assert longest_s < DEADLINE_S / 2, "it was hung up"
