@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from hosted import Instance, alive, instance
-from waiting import until
+from waiting import DEADLINE_S, until
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_a_corrupt_history_is_begun_anew_under_the_daemon(host: Instance) -> Non
     until(lambda: host.get("runs/ema")["runs"], "the run is known")
     path = host.home / "run" / "history.db"
     for one in path.parent.glob("history.db*"):
-        one.unlink()
+        one.unlink(missing_ok=True)  # a journal comes and goes
     path.write_bytes(os.urandom(9000))
     host.post("restart/ema?wait=20")
     host.until_new_pid("ema", pid)
@@ -158,7 +158,7 @@ def test_a_run_folder_removed_under_the_daemon_comes_back(host: Instance) -> Non
         [sys.executable, "-m", "stratvisor", "--home", str(host.home), "up"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert second.returncode == 1
@@ -190,7 +190,7 @@ def test_a_file_in_the_place_of_a_folder_keeps_no_daemon_from_coming_up(host: In
 
 def test_a_log_folder_that_was_removed_is_made_again(host: Instance) -> None:
     host.up()
-    shutil.rmtree(host.home / "log")
+    shutil.rmtree((host.home / "log").rename(host.home / "cleaned"))  # at once: the daemon goes on writing
     host.post("reload")
     until((host.home / "log" / "stratvisor.log").exists, "the daemon's log is back")
 
@@ -249,8 +249,8 @@ def test_a_full_disk_ends_nothing_that_runs(host: Instance, names: list[str]) ->
         assert host.pid("ema") == pid
         host.post("reload")
         assert alive(pid)
-        status, _ = host.ask("POST", "/python/stop/ema?wait=10")
-        assert not alive(pid)
+        host.ask("POST", "/python/stop/ema")
+        until(lambda: not alive(pid), "it is stopped nevertheless")
         for ballast in ballasts:
             ballast.unlink()
         host.until_state("hand", "running")
