@@ -20,7 +20,7 @@ from typing import NamedTuple, Self
 import stepped
 from cast import CAST, Role
 from hosted import Instance
-from waiting import until
+from waiting import comm, until
 
 from stratvisor.clock import SystemClock
 from stratvisor.shim import rundir, tree
@@ -222,7 +222,10 @@ class Stage(Instance):
         """Of the daemon that lives, or of one that died just now."""
         parents = [os.getpid(), *([self.daemon.pid] if self.daemon else [])]
         found = [
-            rundir.identify(pid) for parent in parents for pid in tree.children(parent) if _is_zygote(pid)
+            rundir.identify(pid)
+            for parent in parents
+            for pid in tree.children(parent)
+            if comm(pid) == "shim zygote"
         ]
         return [one for one in found if one is not None]
 
@@ -240,9 +243,3 @@ class Stage(Instance):
             if pid not in own and os.getsid(pid) != os.getsid(0):
                 with suppress(OSError):
                     os.waitpid(pid, os.WNOHANG)
-
-
-def _is_zygote(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text("ascii") == "shim zygote\n"
-    return False

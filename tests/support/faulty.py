@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from hosted import Instance
-from waiting import DEADLINE_S, alive, until
+from waiting import DEADLINE_S, alive, comm, until
 
 from stratvisor.shim import rundir, tree
 
@@ -119,7 +119,7 @@ class Faulty(Instance):
         assert self._forge.stdout is not None
         self._forge.stdin.close()
         self._forge.stdout.close()
-        self._forge.wait(30)
+        self._forge.wait(DEADLINE_S)
         self.bystander.kill()
         self.bystander.wait()
 
@@ -177,7 +177,7 @@ class Faulty(Instance):
 
     def kill_zygote(self) -> None:
         for pid in tree.children(self._pid):
-            if _comm(pid) == "shim zygote":
+            if comm(pid) == "shim zygote":
                 os.kill(pid, signal.SIGKILL)
 
     def write_comment(self, strategy: str) -> None:
@@ -291,7 +291,7 @@ class Faulty(Instance):
             names = [*_open_files(pid), _link(f"/proc/{pid}/cwd")]
             works = any(f"{self.home}/run" in name for name in names) or _mark(pid, self.home) is not None
             if works and pid not in {os.getpid(), self._forge.pid}:
-                found.append(f"{pid}: {_comm(pid)}")
+                found.append(f"{pid}: {comm(pid)}")
         return found
 
 
@@ -426,10 +426,6 @@ def _text(path: str) -> str:
 
 def _pids() -> list[int]:
     return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-
-
-def _comm(pid: int) -> str:
-    return _text(f"/proc/{pid}/comm").strip()
 
 
 def _link(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Waits on conditions with a deadline, which is for hangs alone."""
+"""Waits on conditions with a deadline, which is for hangs alone; and what is asked of processes meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
+"""Ten times what anything here takes on a machine that has something else to do."""
+
 _STEP_S = 0.005
 
 
@@ -28,6 +30,14 @@ async def until_async(condition: Callable[[], object], what: str = "the conditio
             return
         await asyncio.wait([never], timeout=_STEP_S)
     raise AssertionError(f"{what} did not come to hold in {DEADLINE_S:g} s")
+
+
+def comm(pid: int) -> str:
+    """The name that a process goes by; none: it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def alive(pid: int) -> bool:
