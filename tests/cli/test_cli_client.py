@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, status, strategy
+from fake_daemon import Answer, FakeDaemon, environment, run_cli, run_process, status, strategy
+from waiting import DEADLINE_S
 
 from stratvisor.cli import client
 from stratvisor.cli import home as cli_home

@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_daemon import DEADLINE_S, environment, run_cli
+from fake_daemon import environment, run_cli
+from waiting import DEADLINE_S
 
 from stratvisor import settings
 from stratvisor.cli import home as cli_home

@@ -9,7 +9,8 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from fake_daemon import DEADLINE_S, environment, run_cli
+from fake_daemon import environment, run_cli
+from waiting import DEADLINE_S
 
 from stratvisor import almanac
 from stratvisor.calendar import Calendar

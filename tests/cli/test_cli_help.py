@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, status, strategy
+from fake_daemon import FakeDaemon, environment, run_cli, status, strategy
+from waiting import DEADLINE_S
 
 from stratvisor import __version__
 from stratvisor.cli import main

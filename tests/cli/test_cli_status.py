@@ -11,7 +11,8 @@ import termios
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_daemon import DEADLINE_S, FakeDaemon, environment, run_cli, status, strategy
+from fake_daemon import FakeDaemon, environment, run_cli, status, strategy
+from waiting import DEADLINE_S
 
 from stratvisor.cli import watch
 from stratvisor.cli.failure import Failure

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_daemon import DEADLINE_S, Answer, FakeDaemon, environment, run_cli, run_process, strategy
+from fake_daemon import Answer, FakeDaemon, environment, run_cli, run_process, strategy
+from waiting import DEADLINE_S
 
 
 def test_why_is_one_sentence(daemon: FakeDaemon) -> None:

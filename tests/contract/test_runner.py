@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fake_runner import FakeRunner, FakeWorld
+from waiting import DEADLINE_S
 
 from stratvisor.clock import SystemClock
 from stratvisor.ports import Finished, LaunchOrder, LaunchRefused, Runner
@@ -46,7 +47,7 @@ async def ended(runner: Runner, number: int = 1, strategy: str = "ema") -> Finis
     end: asyncio.Future[Finished] = asyncio.get_running_loop().create_future()
     runner.watch(strategy, number, end.set_result)
     await asyncio.to_thread(runner.tell, strategy, number, stop())
-    return await asyncio.wait_for(end, 30)
+    return await asyncio.wait_for(end, DEADLINE_S)
 
 
 async def test_a_launched_run_is_found_by_the_next_daemon_as_it_was(make: MakeRunner) -> None:

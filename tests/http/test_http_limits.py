@@ -11,7 +11,7 @@ import pytest
 from certificates import make_pair, needs_openssl
 from fake_host import FakeHost, strategy
 from serving import TOKEN, Served, served
-from waiting import until_async
+from waiting import DEADLINE_S, until_async
 
 from stratvisor.http import listener
 from stratvisor.http.connection import Connection
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-DEADLINE_S = 30
 LONG_S = 600.0
 SHORT_S = 0.05
 
@@ -110,7 +109,7 @@ async def test_a_client_that_never_finishes_its_head(tmp_path: Path, door: str, 
 
 
 async def test_a_byte_now_and_then_wins_no_time(tmp_path: Path, door: str) -> None:
-    async with running(tmp_path, patient(head_s=0.3)) as here:
+    async with running(tmp_path, patient(head_s=1.0)) as here:
         with ExitStack() as stack:
             slow = connect(here, door, stack)
             loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from serving import START, TOKEN, FakeClock
-from waiting import until_async
+from waiting import DEADLINE_S, until_async
 
 from stratvisor.http import access, doors, keyring
 from stratvisor.http.doors import IDLE_NS
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from fake_host import FakeHost
     from serving import Served
-
-DEADLINE_S = 30
 
 
 @pytest.fixture(autouse=True)

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
+from waiting import DEADLINE_S
+
 from stratvisor.cli.main import main
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-DEADLINE_S = 30
 
 
 class Asked(NamedTuple):

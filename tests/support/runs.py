@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from waiting import until_async
+from waiting import DEADLINE_S, until_async
 
 from stratvisor.clock import SystemClock
 from stratvisor.ports import Finished, LaunchOrder
@@ -79,7 +79,7 @@ class Runs:
         return await self.end(strategy=strategy, number=number)
 
     async def end(self, *, strategy: str = "ema", number: int = 1) -> Finished:
-        return await asyncio.wait_for(self.ends[strategy, number], 30)
+        return await asyncio.wait_for(self.ends[strategy, number], DEADLINE_S)
 
     def log(self, strategy: str = "ema") -> bytes:
         """All its log files' bytes in order."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import DEADLINE_S
 
 from stratvisor import config, settings
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 STRATEGIES = ROOT / "strategies"
 TRADERS = ("ema_crossover", "opening_range_breakout")
-DEADLINE_S = 30
 AT = datetime(2026, 1, 5, 9, 15)  # noqa: DTZ001  exchange time, as price files have it
 
 

@@ -8,7 +8,7 @@ import logging
 import threading
 
 import pytest
-from waiting import until
+from waiting import DEADLINE_S, until
 
 from stratvisor.tasks import Tasks, threads
 
@@ -28,7 +28,7 @@ async def _forever() -> None:
 async def test_a_task_gives_its_result_and_is_then_forgotten() -> None:
     tasks = Tasks()
     assert await tasks.spawn(_answer(), "answer") == 42
-    await asyncio.wait_for(tasks.close(), 5)
+    await asyncio.wait_for(tasks.close(), DEADLINE_S)
     assert len(tasks) == 0
 
 
@@ -41,7 +41,7 @@ async def test_a_task_that_nobody_holds_is_kept() -> None:
         await asyncio.get_running_loop().create_future()
 
     tasks.spawn(work(), "work")
-    await asyncio.wait_for(began.wait(), 5)
+    await asyncio.wait_for(began.wait(), DEADLINE_S)
     gc.collect()
     assert len(tasks) == 1
     await tasks.close()
@@ -53,8 +53,8 @@ async def test_an_exception_is_logged_at_once_with_its_name_and_traceback(
     tasks = Tasks()
     task = tasks.spawn(_fail(), "reader of ema")
     with caplog.at_level(logging.ERROR):
-        await asyncio.wait({task}, timeout=5)
-        await asyncio.wait_for(_turn(), 5)
+        await asyncio.wait({task}, timeout=DEADLINE_S)
+        await asyncio.wait_for(_turn(), DEADLINE_S)
     assert "task reader of ema failed" in caplog.text
     assert "ValueError: a broken strategy file" in caplog.text
     assert "in _fail" in caplog.text
@@ -81,8 +81,8 @@ async def test_close_cancels_and_waits_for_the_clean_up() -> None:
             cleaned.append("done")
 
     task = tasks.spawn(work(), "work")
-    await asyncio.wait_for(began.wait(), 5)
-    await asyncio.wait_for(tasks.close(), 5)
+    await asyncio.wait_for(began.wait(), DEADLINE_S)
+    await asyncio.wait_for(tasks.close(), DEADLINE_S)
     assert task.cancelled()
     assert cleaned == ["done"]
     assert len(tasks) == 0
@@ -91,7 +91,7 @@ async def test_close_cancels_and_waits_for_the_clean_up() -> None:
 async def test_cancelling_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
     tasks = Tasks()
     tasks.spawn(_forever(), "forever")
-    await asyncio.wait_for(tasks.close(), 5)
+    await asyncio.wait_for(tasks.close(), DEADLINE_S)
     assert not caplog.records
 
 
@@ -108,8 +108,8 @@ async def test_a_task_spawned_by_an_ending_task_ends_too() -> None:
             late.append(tasks.spawn(_forever(), "late"))
 
     tasks.spawn(work(), "work")
-    await asyncio.wait_for(began.wait(), 5)
-    await asyncio.wait_for(tasks.close(), 5)
+    await asyncio.wait_for(began.wait(), DEADLINE_S)
+    await asyncio.wait_for(tasks.close(), DEADLINE_S)
     assert late[0].cancelled()
 
 
@@ -117,7 +117,7 @@ async def test_a_task_may_close_its_own_group() -> None:
     tasks = Tasks()
     other = tasks.spawn(_forever(), "other")
     closer = tasks.spawn(tasks.close(), "closer")
-    await asyncio.wait_for(closer, 5)
+    await asyncio.wait_for(closer, DEADLINE_S)
     assert other.cancelled()
     assert not closer.cancelled()
 
