@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from fake_daemon import Answer, FakeDaemon, environment, run_cli, run_process, status, strategy
@@ -19,9 +18,6 @@ from waiting import DEADLINE_S
 from stratvisor.cli import client
 from stratvisor.cli import home as cli_home
 from stratvisor.cli.failure import Failure
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 CLIENTS = (
     ("status",),
@@ -342,23 +338,19 @@ def test_a_client_loads_nothing_of_the_server(daemon: FakeDaemon, verb: tuple[st
     assert outside == {"stratvisor"}
 
 
-def test_status_costs_less_than_150_ms(daemon: FakeDaemon) -> None:
+def test_status_costs_little_more_than_an_interpreter_that_can_ask(daemon: FakeDaemon) -> None:
+    """Some 75 ms beside 55; on a busy machine both are more, and thrice where sources are compiled anew."""
     daemon.says("GET", "/status", status(*(strategy(f"s{number}") for number in range(100))))
 
-    def cpu_seconds() -> float:
+    def cpu_seconds(*arguments: str) -> float:
         process = subprocess.Popen(
-            [sys.executable, "-m", "stratvisor", "status"],
-            cwd=daemon.home,
-            env=environment(),
-            stdout=subprocess.DEVNULL,
+            [sys.executable, *arguments], cwd=daemon.home, env=environment(), stdout=subprocess.DEVNULL
         )
         _, code, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(code)
         assert process.returncode == 0
         return used.ru_utime + used.ru_stime
 
-    assert min(_each(cpu_seconds, times=5)) < 0.150
-
-
-def _each(measure: Callable[[], float], times: int) -> list[float]:
-    return [measure() for _ in range(times)]
+    able, asks = ("-c", "import argparse, http.client, json"), ("-m", "stratvisor", "status")
+    each = [(cpu_seconds(*able), cpu_seconds(*asks)) for _ in range(5)]
+    assert min(asking for _, asking in each) < 5 * min(idle for idle, _ in each)
