@@ -42,7 +42,7 @@ picture: $(DEV_READY) ## take the README's picture of the page
 faults: $(DEV_READY) ## kill shim and daemon at every step, and print what was seen
 	STRATVISOR_FAULTS=all $(BIN)/python -m pytest -n 2 --dist worksteal -q -rP tests/integration/test_faults.py
 
-fuzz: $(DEV_READY) ## the fuzz tests, 50 times as long as in `make test`: make fuzz FUZZ=500
+fuzz: $(DEV_READY) ## the fuzz tests, 50 times as long as in `make test` and with new luck: make fuzz FUZZ=500
 	STRATVISOR_FUZZ=$(FUZZ) $(BIN)/python -m pytest tests/fuzz -n 2 -q -rs $(PYTEST_ARGS)
 
 bench: $(DEV_READY) ## compare with supervisor and circus, installed beside it from PyPI, and with croniter

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.internal.conjecture import providers
 
 TESTS = Path(__file__).parent
 for _folder in (
@@ -25,9 +26,21 @@ for _folder in (
 ):
     sys.path.insert(0, str(_folder))  # helpers are imported by their own names
 
-# How long an example takes says how busy the machine is, and nothing about the code.
-hypothesis.settings.register_profile("steady", deadline=None)
+# How long an example takes says how busy the machine is, and nothing about the code. And the examples are the
+# same in every run, or somebody's change would be refused for another's luck: `make fuzz` tries its luck.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="STRATVISOR_FUZZ" not in os.environ,
+)
 hypothesis.settings.load_profile("steady")
+
+
+def pytest_collection_finish() -> None:
+    """Examples are also made of the constants in all modules loaded: from here on, whoever loads one more."""
+    known = providers._get_local_constants()
+    providers._get_local_constants = lambda: known
 
 
 @pytest.fixture

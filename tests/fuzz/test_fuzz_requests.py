@@ -22,6 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requesting import Json, Request, ask, complaints, requests
 from serving import TOKEN, served
+from waiting import DEADLINE_S
 
 from stratvisor.http import access
 
@@ -64,7 +65,7 @@ def by_socket(path: Path) -> Door:
         folder = os.open(path.parent, os.O_PATH)
         try:
             door = socket.socket(socket.AF_UNIX)
-            door.settimeout(20)
+            door.settimeout(DEADLINE_S)
             door.connect(
                 f"/proc/self/fd/{folder}/{path.name}"
             )  # pytest's folders may be too long for sun_path
@@ -127,11 +128,11 @@ def door(request: pytest.FixtureRequest) -> Iterator[Door]:
         thread = threading.Thread(target=lambda: asyncio.run(serve(folder)))
         thread.start()
         try:
-            assert opened.wait(30)
+            assert opened.wait(DEADLINE_S)
             yield doors[0]
         finally:
             over.set()
-            thread.join(30)
+            thread.join(DEADLINE_S)
 
 
 @examples(200)

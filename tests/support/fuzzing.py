@@ -1,6 +1,6 @@
 """What fuzz tests share: how much of it, bounds on every example, and damage done to bytes, JSON and files.
 
-`make test` does a little with new luck each time; `make fuzz` does $STRATVISOR_FUZZ times as much.
+`make test` does a little, the same each time; `make fuzz` does $STRATVISOR_FUZZ times as much with new luck.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 TIMES = int(os.environ.get("STRATVISOR_FUZZ", "1"))
-CPU_S = 5.0
-"""Of this process: how busy the machine is makes no difference."""
-REAL_S = 30.0
+CPU_S = 15.0
+"""Of this process: how busy the machine is makes little difference."""
+REAL_S = 60.0
 """For what waits without working: a FIFO that nobody writes to."""
 MEMORY_KB = 512_000
 """How much more than before an example may have needed at its worst."""

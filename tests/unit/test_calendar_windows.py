@@ -233,7 +233,7 @@ def test_an_added_holiday_takes_a_day_and_an_ordinary_one_gives_it() -> None:
 STARTS = st.integers(0, 300).map(lambda count: datetime(2026, 1, 10, tzinfo=UTC) + count * A_DAY)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(ZONES, st.lists(FORMS, min_size=1, max_size=2), CALENDARS, st.sampled_from(SpecialSessions), STARTS)
 def test_a_calendar_only_takes_away(
     zone: str, forms: list[WindowForm], calendar: Calendar, special: SpecialSessions, start: datetime
@@ -246,7 +246,7 @@ def test_a_calendar_only_takes_away(
         assert any(one.start <= window.start and window.end <= one.end for one in whole)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(ZONES, SESSIONS, CALENDARS, STARTS)
 def test_sessions_are_placed_as_the_calendar_says(
     zone: str, form: SessionWindow, calendar: Calendar, start: datetime

@@ -119,7 +119,7 @@ def test_the_tail_of_a_line_without_end_is_bounded(tmp_path: Path) -> None:
     assert sum(map(len, lines)) + len(partial) <= logs.TAIL_BYTES
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(
     parts=st.lists(
         st.lists(st.sampled_from(["", "a", "bc", "x" * 60_000]), max_size=6), min_size=1, max_size=3
@@ -228,7 +228,7 @@ def test_grep_finds_what_lies_across_two_reads(tmp_path: Path, place: int) -> No
     assert len(found[0].text) <= CHUNK
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(lines=st.lists(st.sampled_from(["", "ab", "b" * 40_000, "xabx", "a" * 65_535 + "b"]), max_size=8))
 def test_grep_is_exact(tmp_path: Path, lines: list[str]) -> None:
     files = write(tmp_path, first="".join(f"{line}\n" for line in lines).encode())

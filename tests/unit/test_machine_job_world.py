@@ -168,4 +168,4 @@ def _timing_alone(schedule: Schedule) -> Schedule:
 
 
 TestJobWorld = JobWorld.TestCase
-TestJobWorld.settings = settings(max_examples=120, stateful_step_count=50, deadline=None, derandomize=True)
+TestJobWorld.settings = settings(max_examples=120, stateful_step_count=50, derandomize=True)

@@ -534,4 +534,4 @@ def _summary(state: State) -> tuple[object, ...]:
 
 
 TestWorld = World.TestCase
-TestWorld.settings = settings(max_examples=70, stateful_step_count=50, deadline=None, derandomize=True)
+TestWorld.settings = settings(max_examples=70, stateful_step_count=50, derandomize=True)

@@ -311,7 +311,7 @@ SCHEDULES = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(SPECS, SCHEDULES, STARTS)
 def test_starts_and_stops_alternate_and_agree_with_the_windows(
     spec: Spec, schedule: Windows, start: datetime
@@ -327,7 +327,7 @@ def test_starts_and_stops_alternate_and_agree_with_the_windows(
     assert edges == wanted
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(SPECS, st.lists(st.integers(0, 3 * 86_400), max_size=8))
 def test_each_crash_counts_once_and_starts_and_stops_still_alternate(spec: Spec, seconds: list[int]) -> None:
     schedule = by("NSE", DaysWindow(frozenset(range(7)), time(6), time(20)), special="run")

@@ -129,7 +129,7 @@ def test_only_a_calendar_takes_away() -> None:
 STARTS = st.integers(0, 380).map(lambda count: datetime(2026, 1, 10, tzinfo=UTC) + count * A_DAY)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(ZONES, CALENDARS, st.sampled_from(SpecialSessions), st.integers(1, 22), STARTS)
 def test_each_window_begins_or_is_skipped(
     zone: str, calendar: Calendar, special: SpecialSessions, hour: int, start: datetime
@@ -145,7 +145,7 @@ def test_each_window_begins_or_is_skipped(
     assert sorted([*begins(by_calendar), *missed]) == begins(plain)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     ZONES,
     st.lists(FORMS | SESSIONS, min_size=1, max_size=3),

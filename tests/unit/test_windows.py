@@ -73,7 +73,7 @@ def at_change(change: tuple[str, date], *forms: WindowForm) -> tuple[date, Sched
     return change[1], Schedule(change[0], forms)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(schedules())
 @example(at_change(SPRING, days("02:15", "02:45"), days("02:30", "04:00")))
 @example(at_change(FALL, days("01:15", "01:45"), days("01:50", "02:00")))
@@ -95,7 +95,7 @@ def test_windows_hold_the_minutes_that_the_local_clock_says(case: tuple[date, Sc
     assert {at for at in some if position(schedule, at).inside} == wanted & set(some)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from(CHANGES),
     st.lists(FORMS, min_size=1, max_size=2),
@@ -351,7 +351,7 @@ def test_the_last_end_is_looked_for_10_days_back() -> None:
     assert position(schedule, end + timedelta(days=11)).last_end is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.sampled_from(CHANGES),
     st.lists(FORMS, min_size=1, max_size=2),
