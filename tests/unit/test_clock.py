@@ -111,7 +111,10 @@ def test_boot_id_is_the_kernels() -> None:
     assert boot_id() == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
-def test_boot_id_without_a_kernel_that_tells_is_stable_within_a_boot(tmp_path: Path) -> None:
+def test_boot_id_without_a_kernel_that_tells_is_stable_within_a_boot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "_boot_ns", lambda: time.time_ns() - HOUR - SECOND)  # noqa: TID251  not as a minute ends
     assert boot_id(tmp_path / "none") == boot_id(tmp_path / "none") != ""
 
 

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from datetime import datetime, timedelta
+import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,13 +25,20 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 STRATEGIES = ROOT / "strategies"
 TRADERS = ("ema_crossover", "opening_range_breakout")
+NOON = f"NOON{datetime.now(UTC).hour - 12}"  # noqa: TID251  the strategies ask the real clock
+"""A time zone in which it is noon, and no day ends between a trade and its report."""
+
 AT = datetime(2026, 1, 5, 9, 15)  # noqa: DTZ001  exchange time, as price files have it
 
 
 @pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The module, imported as the strategies beside it import it."""
-    return _module("paper_broker", monkeypatch)
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The module, imported as the strategies beside it import it, at noon."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", NOON)
+        time.tzset()
+        yield _module("paper_broker", monkeypatch)
+    time.tzset()
 
 
 def _module(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -53,7 +61,7 @@ def run(
 
 def _environment(data: Path | None) -> dict[str, str]:
     """What the host gives to a strategy, as far as these look at it."""
-    given = {"PATH": os.environ["PATH"], "TZ": "Asia/Kolkata"}
+    given = {"PATH": os.environ["PATH"], "TZ": NOON}
     return given if data is None else given | {"STRATEGY_DATA": str(data)}
 
 
