@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 from serving import TOKEN
+from waiting import DEADLINE_S
 
 from stratvisor import trail
 from stratvisor.audit import FILE, HEAD, read_head
@@ -71,7 +72,7 @@ async def test_an_order_that_takes_long_is_there_before_it_is_done(
 ) -> None:
     host.holds_still = True
     request = asyncio.ensure_future(tcp.post("/python/stop/ema?wait=30"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(DEADLINE_S):
         while not records(here):
             await asyncio.wait([request], timeout=0.005)
     assert not request.done()

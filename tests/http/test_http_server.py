@@ -100,7 +100,7 @@ async def test_nothing_is_left_open(host: FakeHost, tmp_path: Path) -> None:
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  no Path for a folder that changes as it is read
     async with served(host, tmp_path) as here, here.over_tcp() as client, client.get("/healthz"):
         pass
-    assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208  the same
+    assert len(os.listdir("/proc/self/fd")) <= before  # noqa: PTH208  the same
 
 
 async def test_without_an_address_there_is_no_tcp(host: FakeHost, tmp_path: Path) -> None:

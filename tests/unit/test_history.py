@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from waiting import until_async
+from waiting import DEADLINE_S, until_async
 
 from stratvisor import history as history_module
 from stratvisor import history_db, history_rows
@@ -265,7 +265,10 @@ async def test_nothing_is_opened_before_the_first_use(path: Path) -> None:
     assert not path.exists()
 
 
-async def test_readers_and_writer_do_not_wait_for_each_other(path: Path, history: History) -> None:
+async def test_readers_and_writer_do_not_wait_for_each_other(
+    path: Path, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history_db, "BUSY_S", 10 * DEADLINE_S)
     history.record_event(NINE, None, "first", None, {})
     await history.events(None, 1)
     assert sql(path, "PRAGMA journal_mode") == [("wal",)]
@@ -273,7 +276,7 @@ async def test_readers_and_writer_do_not_wait_for_each_other(path: Path, history
     reader.execute("BEGIN")
     reader.execute("SELECT * FROM events").fetchall()
     history.record_event(NINE, None, "second", None, {})
-    assert len(await asyncio.wait_for(history.events(None, 10), 3)) == 2
+    assert len(await asyncio.wait_for(history.events(None, 10), DEADLINE_S)) == 2
     reader.close()
 
 

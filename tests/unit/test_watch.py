@@ -309,8 +309,8 @@ async def test_closing_ends_all_threads_and_gives_all_descriptors_back(folder: P
     assert set(threading.enumerate()) > threads
     home.watcher.close()
     home.watcher.close()
-    assert set(threading.enumerate()) == threads
-    assert _descriptors() == descriptors
+    assert set(threading.enumerate()) <= threads  # what others left may end meanwhile
+    assert _descriptors() <= descriptors
 
 
 def _descriptors() -> set[int]:
