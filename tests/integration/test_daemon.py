@@ -833,17 +833,15 @@ def test_a_second_signal_ends_the_waiting_for_strategies(host: Instance) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can run a strategy as somebody else")
-def test_a_strategy_of_another_user_reaches_its_data_and_its_output(host: Instance) -> None:
-    for folder in (host.home, *host.home.parents):
-        if folder.is_relative_to("/tmp") and folder != Path("/tmp"):
-            folder.chmod(0o711)
+def test_a_strategy_of_another_user_reaches_its_data_and_its_output(open_home: Path) -> None:
     script = "echo $(id -un); echo kept > $STRATEGY_DATA/file; echo again > /dev/stdout"
     text = f"command: [/bin/sh, -c, '{script}']\nuser: nobody\n"
-    (host.home / "conf.d" / "own.yaml").write_text(text)
-    host.up()
-    host.until_state("own", "exited")
-    assert host.printed("own") == ["nobody", "again"]
-    assert (host.home / "data" / "own" / "file").read_text() == "kept\n"
+    (open_home / "conf.d" / "own.yaml").write_text(text)
+    with instance(open_home) as host:
+        host.up()
+        host.until_state("own", "exited")
+        assert host.printed("own") == ["nobody", "again"]
+        assert (open_home / "data" / "own" / "file").read_text() == "kept\n"
 
 
 # Disks and folders.
