@@ -36,7 +36,7 @@ from stratvisor.shim import kernel  # noqa: E402
 SECOND_NS = 1_000_000_000
 LOOK_NS = SECOND_NS // 20
 TAIL = 40
-PATIENCE_S = 90
+PATIENCE_S = 180
 """For anything to come to rest; a hang, not a pace."""
 
 

@@ -24,7 +24,7 @@ from witness import Violation
 from stratvisor.shim import rundir
 
 SECOND_NS = 1_000_000_000
-STARTING_S = 60
+STARTING_S = 180
 """A daemon that does not answer by then will not."""
 
 PACE_S = 0.25
