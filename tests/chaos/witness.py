@@ -17,7 +17,7 @@ from stage import Run, Stage, is_well, now_ns
 from stratvisor.shim import rundir
 
 SECOND_NS = 1_000_000_000
-OUTSIDE_NS = 15 * SECOND_NS
+OUTSIDE_NS = 30 * SECOND_NS
 """How long a strategy may be seen outside its window while somebody lives who could stop it."""
 
 
