@@ -123,7 +123,8 @@ def test_a_house_killed_in_one_instant_comes_back_staggered(host: Instance) -> N
 
 def test_fifty_followers_of_whom_most_never_read_slow_nobody(host: Instance) -> None:
     """The kernel's buffers take what they can; then the daemon holds one frame for each, and lets go."""
-    write_command(host, "loud", ["/usr/bin/yes", "x" * 500], "logs: {max_size: 1MB, keep_total: 20MB}")
+    loud = f"while :; do yes {'x' * 500} | head -n 400; sleep 0.1; done"  # 2 MB a second, and not all CPUs
+    write_command(host, "loud", ["/bin/sh", "-c", loud], "logs: {max_size: 1MB, keep_total: 20MB}")
     host.write("quiet", "steady")
     host.up()
     host.until_printed("quiet", "line 0")
