@@ -2,8 +2,8 @@
 
 Each point of `fault_table` is walked both ways: the shims of many strategies at once, under one daemon; and
 one daemon after the other. Then every strategy must have had one copy at a time, each line in its logs once
-and in order, every end known or said to be unknown, and be what was wanted last; and nothing may be left
-behind. `make faults` prints what was seen.
+and in order, or the last ones said to be lost with daemon, shim and strategy; every end known or said to be
+unknown; be what was wanted last; and nothing may be left behind. `make faults` prints what was seen.
 """
 
 from __future__ import annotations
