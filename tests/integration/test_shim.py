@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from runs import CLOCK, GO_ON, SHORT, Runs, running, soon, stop_order, wicked
@@ -20,6 +23,7 @@ from stratvisor.clock import SystemClock
 from stratvisor.ports import LaunchRefused
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.shim import rundir
+from stratvisor.shim.main import Shim
 from stratvisor.spec import SECOND, Logs, Stop, StopTo
 from stratvisor.state import Because
 
@@ -519,11 +523,61 @@ async def test_output_sent_elsewhere_does_not_make_the_shim_spin(home: Path) -> 
     async with running(home) as runs:
         await runs.launch(wicked(script=None, args=(), command=("/bin/sh", "-c", script)))
         await until_async(lambda: own.exists() and own.read_text())
-        reader = os.open(home / "run" / "ema" / "1" / rundir.OUT, os.O_RDONLY | os.O_NONBLOCK)
-        with pytest.raises(BlockingIOError):  # without any writer it would be the end of file, for ever
-            os.read(reader, 1)
-        os.close(reader)
+        for name in (rundir.OUT, rundir.CTL):
+            reader = os.open(home / "run" / "ema" / "1" / name, os.O_RDONLY | os.O_NONBLOCK)
+            with pytest.raises(BlockingIOError):  # without any writer it would be the end of file, for ever
+                os.read(reader, 1)
+            os.close(reader)
         await runs.stop()
+
+
+async def test_a_shim_that_drops_output_hears_its_stop(home: Path) -> None:
+    """It reads until nothing is left, and must not wait there for more."""
+    script = 'until [ -e "$STRATEGY_DATA/go" ]; do sleep 0.01; done; seq 20000; echo > "$STRATEGY_DATA/said"'
+    own = home / "data" / "ema"
+    async with running(home) as runs:
+        await runs.launch(
+            wicked(script=None, args=(), command=("/bin/sh", "-c", f"{script}; exec sleep 600"))
+        )
+        await until_async(runs.log)
+        resource.prlimit(runs.runner.shims()["ema"], resource.RLIMIT_FSIZE, (20_000, 20_000))
+        (own / "go").touch()
+        await until_async((own / "said").exists, "it has printed all")
+        finished = await runs.stop()
+    assert finished.dropped > 50_000
+    assert finished.exit.signal == signal.SIGTERM
+
+
+async def test_a_strategy_holds_its_own_lock_and_gets_nothing_else(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also below a shim that was exec'd, and so inherits what it is given and what its daemon had."""
+    monkeypatch.setattr("stratvisor.runner.zygote.Zygote._start", lambda _self: False)
+    left_open = os.dup2(0, 250)  # by a shell, as may be
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        shim = runs.runner.shims()["ema"]
+        files = {path.name: path.readlink().name for path in Path(f"/proc/{run.pid}/fd").iterdir()}
+        assert [files[number] for number in sorted(files)] == ["null", "out", "out", "lock.strategy", "held"]
+        runs.runner.close()
+        os.kill(shim, signal.SIGKILL)
+        await until_async(lambda: not alive(shim))
+        held = runs.runner._folders.is_held
+        assert (held("ema", rundir.LOCK), held("ema", rundir.LOCK_STRATEGY)) == (False, True)
+    os.close(left_open)
+
+
+def test_a_shim_that_gets_no_process_says_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("os.fork", Mock(side_effect=BlockingIOError(errno.EAGAIN, "no process to be had")))
+    os.mkfifo(rundir.HELD)
+    heard, said = os.pipe()
+    with pytest.raises(BlockingIOError):
+        Shim.launch(Mock(), said, said)
+    os.close(said)
+    assert os.read(heard, 512) == b"cannot make its process: no process to be had"
+    os.close(heard)
 
 
 async def test_the_code_of_a_run_that_ended_under_a_dying_shim_is_known(home: Path) -> None:

@@ -55,8 +55,7 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
     try:
         kernel.prctl(kernel.PR_SET_DUMPABLE, 0)  # its memory has the run's secrets in it
         os.chdir(request["dir"])
-        for one in descriptors:
-            os.set_inheritable(one, False)
+        _keep(descriptors)
         lock, reply, given, *rest = descriptors
         shim = Shim(lock, _receive(given), resumed=not rest)
         if rest:
@@ -290,6 +289,16 @@ class Shim:
             _await_reaping(self._watched)
             self._status = kernel.pidfd_exit_status(self._watched) if self._watched >= 0 else None
         return Ending.of_stranger(self._status, self._stopper)
+
+
+def _keep(given: list[int]) -> None:
+    """Nothing but these is this run's: an exec passes on what whoever started the daemon left open in it."""
+    for one in map(int, os.listdir("/proc/self/fd")):
+        if one in given:
+            os.set_inheritable(one, False)
+        elif one > 2:
+            with contextlib.suppress(OSError):  # the listing's own is closed already
+                os.close(one)
 
 
 def _receive(given: int) -> dict[str, str] | None:
