@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from stratvisor.shim import lognames
-from stratvisor.shim.held import CHUNK
+from stratvisor.shim.held import CHUNK, Held
 from stratvisor.shim.logfile import Limits, Log
 
 KILLING = Path(__file__).parent.parent / "children" / "killed_readers.py"
@@ -71,6 +74,18 @@ def test_our_own_lines_stand_on_lines_of_their_own(pipe: Pipe) -> None:
     log.conclude("ended")
     assert pipe.text() == b"half\n[stratvisor] ended\n"
     assert log.last_line() == "half"
+    pipe.say(b"not yet\n")
+    log.pump(pipe.reader)
+    assert pipe.text() == b"half\n[stratvisor] ended\nnot yet\n"
+
+
+def test_a_file_that_takes_no_splice_is_written_to(pipe: Pipe) -> None:
+    """As some file systems do, and every one for a file that is open to be appended to (splice(2))."""
+    log = pipe.open()
+    fcntl.fcntl(log._file, fcntl.F_SETFL, os.O_APPEND)
+    pipe.say(b"one\ntwo\n")
+    log.pump(pipe.reader)
+    assert pipe.text() == b"one\ntwo\n"
 
 
 def test_stamps_stand_before_every_line_and_only_there(pipe: Pipe) -> None:
@@ -270,6 +285,60 @@ def test_a_full_disk_costs_counted_bytes_and_never_blocks(
     assert said + len("after\n") - log.dropped <= kept + len(lost) + 1
     log.close()
     pipe.close()
+
+
+FULL = OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_is_missing_at_the_end_is_said(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pipe.open()
+    pipe.say(b"twelve bytes")
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "splice", Mock(side_effect=FULL))
+        disk.setattr(log, "_append", Mock(side_effect=FULL))
+        log.pump(pipe.reader)
+    assert log.dropped == 12
+    log.close()
+    assert pipe.text() == b"[stratvisor] 12 bytes lost here: No space left on device\n"
+
+
+def test_a_write_that_failed_leaves_no_record(pipe: Pipe) -> None:
+    """It would speak of bytes that were dropped meanwhile, and no reader could be made any more."""
+    pipe.say(b"lost\n")
+    held = Held()
+    held.fill(pipe.reader, 5)
+    with contextlib.suppress(OSError), held.moving(0, 2):
+        raise FULL
+    assert held.drop() == 5
+    assert Held().recover() is None
+
+
+def test_only_a_disk_that_takes_no_more_costs_bytes(pipe: Pipe) -> None:
+    """Anything else is an error of ours: the bytes wait for another shim."""
+    log = pipe.open()
+    os.close(log._file)
+    pipe.say(b"all of it\n")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        log.pump(pipe.reader)
+    assert os.read(pipe.reader, 99) == b"all of it\n"
+
+
+def test_a_disk_that_cannot_sync_is_no_end(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pipe.open()
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(errno.EIO, "Input/output error")))
+    log.sync()
+    assert log.problem == "Input/output error"
+
+
+def test_a_log_that_cannot_be_removed_keeps_no_other(tmp_path: Path) -> None:
+    names = [f"ema_2026110{day}_091500_IST.log" for day in (1, 2, 3)]
+    (tmp_path / names[1]).mkdir()
+    for name in (names[0], names[2]):
+        (tmp_path / name).touch()
+    lognames.prune(
+        str(tmp_path), "ema", keep_files=1, keep_days=10**6, keep_total=10**9, now_s=0, spare=names[2]
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == names[1:]
 
 
 def test_what_retention_removes(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 
@@ -75,6 +77,33 @@ def test_a_step_that_only_arming_tells_of_is_looked_at_again_at_once(
     clock.now_ns += 2 * HOUR
     stopper.act()
     assert stopper.because == "window"
+
+
+def test_a_step_that_reading_a_timer_tells_of_is_no_error(
+    clock: WallClock, main: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopper = Stopper(main.pid)
+    stopper.obey(WANT)
+    clock.now_ns += 2 * HOUR
+    with monkeypatch.context() as kernel:
+        kernel.setattr(os, "read", Mock(side_effect=OSError(errno.ECANCELED, "Operation canceled")))
+        stopper.act()
+    assert stopper.because == "window"
+
+
+def test_a_group_whose_leader_is_gone_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be another's by now."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as leader:
+        gone = os.pidfd_open(leader.pid)
+    killpg = Mock()
+    monkeypatch.setattr(os, "killpg", killpg)
+    plan = {"signals": [15], "timeout_ns": 0, "to": "group"}
+    order = {"because": "held", "detail": "", "began_ns": 0, "plan": plan}
+    stopper = Stopper(leader.pid, pidfd=gone)
+    stopper.obey({**WANT, "stop": order})
+    os.close(gone)
+    assert stopper.killed
+    killpg.assert_not_called()
 
 
 def test_a_step_back_gives_it_the_hour_again(clock: WallClock, main: subprocess.Popen[bytes]) -> None:

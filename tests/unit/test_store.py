@@ -101,6 +101,7 @@ def test_what_is_saved_is_synced_before_it_gets_its_name(
     def fsync(fd: int) -> None:
         kind = "folder" if stat.S_ISDIR(os.fstat(fd).st_mode) else "content"
         steps.append(f"{kind} synced, named: {path.exists()}")
+        assert os.fstat(fd).st_size > 0  # what waits in this process for a flush is not synced
         real(fd)
 
     monkeypatch.setattr(os, "fsync", fsync)
