@@ -15,7 +15,6 @@ import asyncio
 import json
 import logging
 import sqlite3
-from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from stratvisor import history_rows
@@ -178,8 +177,7 @@ class History:
         """Try again with the next records where that may help."""
         if _code(error) in _PASSING or isinstance(error, OSError):
             self._backlog = records[-BACKLOG:]
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._try_later)
+            self._loop.call_soon_threadsafe(self._try_later)
         self.lost += len(records) - len(self._backlog)
         told = f"cannot be written: {error}; tried again every {RETRY_S:g} s"
         self._troubles.say(NAME, told if self._backlog else f"{type(error).__name__}: {error}")

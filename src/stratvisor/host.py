@@ -14,7 +14,6 @@ from stratvisor.ports import Json, News, Order, Refused, UnknownStrategy
 from stratvisor.runner.logfolder import FOLDER
 from stratvisor.selection import NothingNamedError, select
 from stratvisor.shim import lognames
-from stratvisor.spec import ID
 from stratvisor.state import Launching, Stopping, Up
 from stratvisor.wording import did_you_mean
 
@@ -213,7 +212,7 @@ class LocalHost:
 
     def log_files(self, strategy: str) -> Sequence[Path]:
         """See `ports.Host`. Logs outlive a strategy too."""
-        files = lognames.of(self._home / FOLDER, strategy) if ID.fullmatch(strategy) else []
+        files = lognames.of(self._home / FOLDER, strategy)
         if not files and strategy not in self._ids():
             raise self._unknown(strategy)
         return [Path(file) for file in files]

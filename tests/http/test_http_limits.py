@@ -241,7 +241,9 @@ async def test_one_address_does_not_take_all(tmp_path: Path) -> None:
 
 
 @needs_openssl
-async def test_clients_that_never_shake_hands_are_counted_and_cut(tmp_path: Path, host: FakeHost) -> None:
+async def test_clients_that_never_shake_hands_are_counted_and_cut(
+    tmp_path: Path, host: FakeHost, caplog: pytest.LogCaptureFixture
+) -> None:
     limits = patient(connections=2, handshake_s=SHORT_S)
     async with served(host, tmp_path, tls=Tls(*make_pair(tmp_path)), limits=limits) as here:
         with ExitStack() as stack:
@@ -249,6 +251,7 @@ async def test_clients_that_never_shake_hands_are_counted_and_cut(tmp_path: Path
             for client in silent:
                 assert await client.is_cut()
             await until_async(lambda: here.server._listeners[1]._open == 0)
+    assert caplog.records == []
 
 
 @needs_openssl
@@ -298,6 +301,8 @@ async def test_no_descriptor_is_a_rest_and_no_end(
             client = connect(here, "tcp", stack)
             await client.send(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             assert b"200 OK" in await client.receive()
+        # Neither an error of the loop's nor one line a turn of it: a rest between two tries.
+        assert [record.name for record in caplog.records] == ["stratvisor.http.listener"] * 2
         assert "Too many open files" in caplog.text
 
 

@@ -290,6 +290,13 @@ def test_a_full_disk_costs_counted_bytes_and_never_blocks(
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
+def test_a_flood_leaves_time_for_other_things(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop must be heard while there is always more to read."""
+    log = pipe.open()
+    monkeypatch.setattr(log, "_step", Mock(side_effect=[CHUNK] * 16))
+    assert log.pump(pipe.reader) == 16 * CHUNK
+
+
 def test_what_is_missing_at_the_end_is_said(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     log = pipe.open()
     pipe.say(b"twelve bytes")

@@ -22,7 +22,8 @@ from waiting import alive, until_async
 from stratvisor.clock import SystemClock
 from stratvisor.ports import LaunchRefused
 from stratvisor.runner.folders import Folders, Key
-from stratvisor.shim import rundir
+from stratvisor.shim import rundir, tree
+from stratvisor.shim.ending import Ending
 from stratvisor.shim.main import Shim
 from stratvisor.spec import SECOND, Logs, Stop, StopTo
 from stratvisor.state import Because
@@ -379,6 +380,34 @@ async def test_log_settings_change_under_a_living_run(home: Path) -> None:
         await runs.stop()
 
 
+async def test_a_torn_wish_leaves_the_last_one_in_force(home: Path) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        (home / "run" / "ema" / "1" / rundir.WANT).write_text('{"format": 1, "stop"')
+        runs.runner._poke(Key("ema", 1))
+        await until_async(lambda: b"[stratvisor] cannot obey: want.json is torn" in runs.log())
+        await runs.until_printed("line 0")
+        assert alive(run.pid)
+        assert (await runs.stop()).exit.signal == signal.SIGTERM
+
+
+def test_the_order_of_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is left to write once it drains; the log stands before its end is told, the pid until then."""
+    done: list[str] = []
+
+    def step(name: str) -> Mock:
+        return Mock(side_effect=lambda *_arguments: done.append(name))
+
+    monkeypatch.setattr(tree, "clear", step("clear the tree"))
+    monkeypatch.setattr(rundir, "write_exit", step("tell the end"))
+    monkeypatch.setattr(os, "waitpid", step("reap"))
+    log = Mock(finish=step("drain"), sync=step("sync"))
+    shim = Mock(_main=4711, _began_ns=0, _log=log, _ending=lambda: Ending.of_stranger(0, Mock()))
+    shim.configure_mock(_spec={"run": 1, "log": "x"})
+    Shim.finish(shim)
+    assert done == ["clear the tree", "drain", "sync", "tell the end", "reap"]
+
+
 async def test_a_second_copy_is_refused_while_the_first_lives(home: Path) -> None:
     async with running(home) as runs:
         await runs.launch(wicked("steady"))
@@ -604,6 +633,7 @@ async def test_the_zygote_holds_no_lock_of_a_run(home: Path) -> None:
             with contextlib.suppress(FileNotFoundError):  # closed meanwhile
                 held.append(path.readlink().name)
         assert not [name for name in held if name.startswith("lock")]
+        assert Path(f"/proc/{runs.runner.zygote_pid}/environ").read_bytes() == b""
         await runs.stop()
 
 

@@ -91,6 +91,25 @@ def test_a_step_that_reading_a_timer_tells_of_is_no_error(
     assert stopper.because == "window"
 
 
+def order(because: str, began_ns: int) -> dict[str, object]:
+    return {**WANT, "stop": {"because": because, "detail": "", "began_ns": began_ns, "plan": WANT["plan"]}}
+
+
+def test_a_stop_that_seems_to_begin_later_begins_now(main: subprocess.Popen[bytes]) -> None:
+    Stopper(main.pid).obey(order("held", 2**60))
+    assert main.wait(30) == -15
+
+
+def test_a_stop_that_has_begun_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another order would begin it anew, and its KILL would never come."""
+    monkeypatch.setattr(os, "kill", Mock())
+    stopper = Stopper(2**22 - 1)
+    stopper.obey(order("window", 2**60))
+    stopper.obey(order("held", 0))
+    stopper.obey(WANT)
+    assert (stopper.because, stopper.killed) == ("window", False)
+
+
 def test_a_group_whose_leader_is_gone_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its number may be another's by now."""
     with subprocess.Popen([sys.executable, "-c", ""]) as leader:
@@ -98,9 +117,9 @@ def test_a_group_whose_leader_is_gone_is_nobodys(monkeypatch: pytest.MonkeyPatch
     killpg = Mock()
     monkeypatch.setattr(os, "killpg", killpg)
     plan = {"signals": [15], "timeout_ns": 0, "to": "group"}
-    order = {"because": "held", "detail": "", "began_ns": 0, "plan": plan}
+    stop = {"because": "held", "detail": "", "began_ns": 0, "plan": plan}
     stopper = Stopper(leader.pid, pidfd=gone)
-    stopper.obey({**WANT, "stop": order})
+    stopper.obey({**WANT, "stop": stop})
     os.close(gone)
     assert stopper.killed
     killpg.assert_not_called()

@@ -16,7 +16,9 @@ KILLER = "the kernel's OOM killer: the machine or its control group was out of m
 PERHAPS = "perhaps the kernel's OOM killer: it killed 2 processes during this run"
 
 
-def cause(number: int, monkeypatch: pytest.MonkeyPatch, *, kills: int | None, said: bytes | None) -> str | None:
+def cause(
+    number: int, monkeypatch: pytest.MonkeyPatch, *, kills: int | None, said: bytes | None
+) -> str | None:
     """Of a process 4711 that was killed, where the kernel had killed three before the run and says this."""
     monkeypatch.setattr(ending, "oom_kills", lambda: kills)
     monkeypatch.setattr(ending, "_kernel_log", lambda: said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from fuzzing import bounded
 from left_runs import LeftRuns, harmless_runner, let_go, order
 
 from stratvisor.ports import LaunchRefused, Survey
+from stratvisor.runner import secrets
 from stratvisor.runner.folders import GONE, UNBORN, Key
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import rundir
@@ -109,6 +111,40 @@ def test_an_exit_json_that_no_shim_wrote_is_an_unknown_end(
     assert why in cause(runner.survey())
 
 
+def test_a_run_of_an_earlier_boot_went_down_with_the_machine(left: LeftRuns, runner: LocalRunner) -> None:
+    """Whoever has its pids now, to the tick."""
+    own = rundir.identify(os.getpid())
+    assert own is not None
+    edit(left, rundir.PID, boot_id="of another boot", shim=own, strategy=own)
+    assert "the machine went down while it ran" in cause(runner.survey())
+
+
+def test_a_word_to_a_shim_that_has_not_listened_for_long_is_no_error(
+    left: LeftRuns, runner: LocalRunner
+) -> None:
+    ctl = os.open(left.path(EMA, rundir.CTL), os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(ctl, b"!" * 4096)
+    with bounded():
+        runner._poke(EMA)
+    os.close(ctl)
+
+
+def test_nobody_listens_for_a_word(left: LeftRuns, runner: LocalRunner) -> None:
+    with bounded():
+        runner._poke(EMA)
+
+
+def test_a_process_with_bytes_for_text_has_no_secrets_for_a_new_shim(left: LeftRuns) -> None:
+    environment = {b"API_KEY": b"\xff"}
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=environment) as odd:
+        edit(left, rundir.PID, strategy=[odd.pid, 5])
+        found = list(secrets._candidates(left.folders, EMA, {"API_KEY": "API_KEY"}))
+        odd.communicate(b"\n")
+    assert found == []
+
+
 def test_a_want_json_of_other_kinds_is_not_adopted(left: LeftRuns) -> None:
     edit(left, rundir.WANT, logs={"max_size": "10MB"})
     with pytest.raises(rundir.Unreadable, match=r"max_size: '10MB' is no int"):
@@ -155,6 +191,26 @@ def test_a_folder_that_somebody_else_keeps_in_run_stays(
         runner.launch(order("ema", 3000))
     runner.forget("ema", 3000)
     assert report.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["ema/5", "my copies/1.gone"])
+def test_a_run_of_elsewhere_that_is_led_to_or_kept_stays_as_it_is(
+    left: LeftRuns, runner: LocalRunner, tmp_path: Path, name: str
+) -> None:
+    """A link to it is no run of this home; a folder that is no strategy's has no removals to finish."""
+    elsewhere = LeftRuns(tmp_path / "elsewhere")
+    elsewhere.leave(EMA)
+    before = sorted(path.name for path in elsewhere.path(EMA).iterdir())
+    there = left.home / "run" / name
+    there.parent.mkdir(exist_ok=True)
+    if name == "ema/5":
+        there.symlink_to(elsewhere.path(EMA))
+    else:
+        elsewhere.path(EMA).rename(there)
+    left.end(EMA)
+    runner.survey()
+    runner.forget("ema", 3000)
+    assert sorted(path.name for path in there.iterdir()) == before
 
 
 def test_a_launch_that_was_looked_at_keeps_its_place_beside_what_took_its_name(

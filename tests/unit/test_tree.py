@@ -1,4 +1,4 @@
-"""The end of a run's processes, where one of them may not be killed, is gone already, or belongs to another run."""
+"""The end of a run's processes, where one of them may not be killed, is gone, or belongs to another run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def test_the_mark_of_another_run_is_none_of_ours(variable: str) -> None:
     name, _, value = variable.partition("=")
     environment = {"FIRST": "x", name: value}
     with subprocess.Popen(["/bin/sleep", "600"], env=environment) as other:
-        until(lambda: Path(f"/proc/{other.pid}/cmdline").read_bytes().startswith(b"/bin/sleep"), "it is exec'd")
+        until(
+            lambda: Path(f"/proc/{other.pid}/cmdline").read_bytes().startswith(b"/bin/sleep"), "it is exec'd"
+        )
         found = tree.marked("/home/a:ema/1")
         other.kill()
     assert found == []

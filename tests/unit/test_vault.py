@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from filing import RUN
 
-from stratvisor import config
+from stratvisor import config, replacing
 from stratvisor.settings import Settings
 from stratvisor.spec import Process, Spec
 from stratvisor.vault import contents, keeping, keymaking, keyring, sealing
@@ -241,6 +244,50 @@ def test_a_change_of_the_key_that_is_killed_at_any_step_is_taken_up_again(
         "another-value",
         "set-in-between",
     )
+
+
+def test_all_that_is_changed_is_changed_by_one_at_a_time(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written stands on what was read, so that both happen under the lock."""
+    replaced: list[str] = []
+
+    def locked(path: Path, *rest: object) -> None:
+        other = os.open(home / "keys", os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(other)
+        replaced.append(path.name)
+        replacing.replace(path, *rest)  # type: ignore[arg-type]
+
+    for module in (keeping, keymaking):
+        monkeypatch.setattr(module, "replace", locked)
+    keeping.put(home, {A: KEY, B: "another-value"})
+    keeping.rotate(home)
+    keeping.remove(home, B)
+    keymaking.fingerprint_key(home)
+    key, kept = "encryption.key", "secrets.yaml"
+    assert replaced == [key, kept, key, kept, key, kept, "fingerprint.key"]
+
+
+def test_who_waits_for_another_to_make_a_fingerprint_key_takes_his(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing = keymaking.changing
+
+    @contextlib.contextmanager
+    def after_another(place: Path) -> Iterator[None]:
+        with changing(place):
+            replacing.replace(place / "keys" / "fingerprint.key", b"his")
+            yield
+
+    monkeypatch.setattr(keymaking, "changing", after_another)
+    assert keymaking.fingerprint_key(home) == b"his"
+
+
+def test_a_fingerprint_key_open_to_others_is_refused(home: Path) -> None:
+    keymaking.fingerprint_key(home)
+    (home / "keys" / "fingerprint.key").chmod(0o644)
+    with pytest.raises(keyring.KeyProblem, match="open to others"):
+        keymaking.fingerprint_key(home)
 
 
 def test_who_reads_in_the_middle_of_a_change_reads_again(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

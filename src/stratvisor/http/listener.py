@@ -126,9 +126,8 @@ class Listener:
         return connection
 
     def _refuse(self, client: socket.socket) -> None:
-        """Without waiting: what does not go out at once does not go out."""
+        """Without waiting: nothing has gone out yet, so that there is room for this."""
         with client, suppress(OSError):
-            client.setblocking(False)  # noqa: FBT003  the same
             if self._tls is None:
                 client.send(_FULL)
 

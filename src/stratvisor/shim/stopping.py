@@ -62,7 +62,6 @@ class Stopper:
                 return
             self.begin_now(because)
             return
-        timerfd.arm(self._deadline, 0)
         self._advance(self._order)
 
     def _overdue(self) -> str | None:

@@ -59,9 +59,9 @@ def refuse(descriptors: list[int], why: str) -> None:
 
 
 def receive(daemon: socket.socket) -> tuple[bytes, list[int]]:
-    """One request and the descriptors that came along, closed on exec."""
+    """One request and the descriptors that came along."""
     size = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
-    request, attached, _flags, _address = daemon.recvmsg(MAX_REQUEST, size, socket.MSG_CMSG_CLOEXEC)
+    request, attached, _flags, _address = daemon.recvmsg(MAX_REQUEST, size)
     descriptors = array.array("i")
     for level, kind, data in attached:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
@@ -70,7 +70,6 @@ def receive(daemon: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def _start() -> None:
-    os.environ.clear()
     kernel.set_name("shim zygote")
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

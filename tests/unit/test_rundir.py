@@ -1,0 +1,44 @@
+"""The files of a run directory, at their limits."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stratvisor.shim import rundir
+
+
+def test_an_exit_json_never_outgrows_its_room_and_has_no_tail_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk may have no room beyond: then the cause is lost, and never the code."""
+    monkeypatch.chdir(tmp_path)
+    rundir.reserve(str(tmp_path))
+    rundir.write_exit({"code": 7, "cause": "x" * rundir.EXIT_SIZE, "last_line": "bye"})
+    path = tmp_path / rundir.EXIT
+    assert path.stat().st_size < 100
+    assert rundir.must_read(str(path))["code"] == 7
+
+
+@pytest.mark.parametrize("text", ['{"code": 7}', '{"format": "1"}', "[1]", '"text"'])
+def test_a_file_without_a_level_is_none_of_ours(tmp_path: Path, text: str) -> None:
+    path = tmp_path / rundir.PID
+    path.write_text(text)
+    with pytest.raises(rundir.Unreadable, match="no format level"):
+        rundir.read(str(path))
+
+
+def test_a_file_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    path = tmp_path / rundir.PID
+    path.symlink_to(path)
+    with pytest.raises(rundir.Unreadable, match="Too many levels of symbolic links"):
+        rundir.read(str(path))
+
+
+def test_a_word_for_a_daemon_that_is_gone_is_no_error() -> None:
+    heard, said = os.pipe()
+    os.close(heard)
+    rundir.say_why(said, "no process to be had")
+    os.close(said)
