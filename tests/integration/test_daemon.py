@@ -590,6 +590,8 @@ def test_a_polite_end_leaves_strategies_alone_and_shutdown_may_take_them_along(h
     host.write("ema", "steady")
     host.up()
     pid = host.pid("ema")
+    os.kill(host.daemon_pid, signal.SIGHUP)  # only "look again"
+    assert host.pid("ema") == pid
     host.kill(signal.SIGTERM)
     assert alive(pid)
     host.up()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -13,10 +14,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hosted import Instance, alive, instance
 from waiting import DEADLINE_S, until
+
+from stratvisor.daemon import told
 
 
 @pytest.fixture
@@ -288,6 +292,21 @@ def test_no_descriptor_left_is_said_and_passes(host: Instance) -> None:
     assert shown["last_exit"]["signal"] == "SIGTERM", shown
     assert host.show("ema")["last_exit"]["signal"] == "SIGKILL"
     assert "Traceback" not in log.read_text()
+
+
+def test_what_has_run_out_is_one_line_and_no_traceback() -> None:
+    """As asyncio tells of an accept that failed, which no task awaits."""
+    loop = Mock()
+    told(loop, {"message": "cannot accept", "exception": OSError(errno.EMFILE, "Too many open files")})
+    loop.default_exception_handler.assert_not_called()
+    told(loop, {"message": "a bug", "exception": ValueError()})
+    loop.default_exception_handler.assert_called_once()
+
+
+def test_a_daemon_takes_as_many_descriptors_as_it_may_have(host: Instance) -> None:
+    host.runs_by = ["prlimit", "--nofile=512:4000"]
+    host.up()
+    assert resource.prlimit(host.daemon_pid, resource.RLIMIT_NOFILE) == (4000, 4000)
 
 
 NOBODY_ELSE = 54_321

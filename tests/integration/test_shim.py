@@ -442,6 +442,23 @@ async def test_a_run_that_nobody_watches_blocks_the_next_although_both_locks_are
             await runs.end(number=2)
 
 
+async def test_a_run_whose_shim_is_dead_and_that_nobody_watches_is_ended_by_the_next_launch(
+    home: Path,
+) -> None:
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 0")
+        shim = runs.runner.shims()["ema"]
+        runs.runner.close()
+        os.kill(shim, signal.SIGKILL)
+        await until_async(lambda: not alive(shim))
+        heir = Runs(home)
+        with pytest.raises(LaunchRefused, match="was never watched, and is being stopped"):
+            await heir.launch(wicked("steady"), number=2)
+        await until_async(lambda: not alive(run.pid), "a new shim has ended it")
+        heir.runner.close()
+
+
 async def test_a_dead_run_without_an_end_is_accounted_for_as_unseen(home: Path) -> None:
     folder = unfinished(home)
     async with running(home) as runs:

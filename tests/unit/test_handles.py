@@ -11,6 +11,7 @@ from fuzzing import bounded
 from stratvisor.ports import LaunchRefused
 from stratvisor.runner import local, secrets
 from stratvisor.runner.handles import pidfd_of
+from stratvisor.runner.strays import Copy
 from stratvisor.shim import rundir
 
 
@@ -31,6 +32,13 @@ def test_who_has_the_pid_of_one_that_is_meant_is_not_taken_for_it() -> None:
 
 def test_one_that_is_gone_has_ended() -> None:
     assert ended(rundir.Identity(2**22 - 1, 5))
+
+
+def test_a_stray_that_is_gone_blocks_nobody_whoever_has_its_pid() -> None:
+    own = rundir.identify(os.getpid())
+    assert own is not None
+    assert Copy("ema", own, "").lives()
+    assert not Copy("ema", own._replace(start_time=own.start_time - 1), "").lives()
 
 
 def test_a_shim_that_never_speaks_is_no_launch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,3 +47,13 @@ def test_what_was_kept_stands_until_its_successor_is_whole(
     monkeypatch.setattr(Path, "rename", Mock(side_effect=OSError(28, "No space left on device")))
     last_good.keep_settings()
     assert (home / "run" / "stratvisor.toml").read_text() == GOOD
+
+
+def test_what_was_taken_away_is_kept_again_once_that_is_known(home: Path) -> None:
+    (home / "stratvisor.toml").write_text(GOOD)
+    last_good = LastGood(home)
+    last_good.keep_settings()
+    (home / "run" / "stratvisor.toml").unlink()
+    last_good.forget()
+    last_good.keep_settings()
+    assert (home / "run" / "stratvisor.toml").read_text() == GOOD

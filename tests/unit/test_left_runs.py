@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from fuzzing import bounded
 from left_runs import LeftRuns, harmless_runner, let_go, order
 
 from stratvisor.ports import LaunchRefused, Survey
-from stratvisor.runner import secrets
+from stratvisor.runner import secrets, strays
 from stratvisor.runner.folders import GONE, UNBORN, Key
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import rundir
@@ -117,6 +118,26 @@ def test_a_run_of_an_earlier_boot_went_down_with_the_machine(left: LeftRuns, run
     assert own is not None
     edit(left, rundir.PID, boot_id="of another boot", shim=own, strategy=own)
     assert "the machine went down while it ran" in cause(runner.survey())
+
+
+def test_a_home_that_was_moved_knows_its_runs_by_the_lock_that_their_shims_hold(left: LeftRuns) -> None:
+    edit(left, rundir.SPEC, env={"STRATVISOR_RUN": "/where/it/was:ema/1"})
+    with contextlib.ExitStack() as shim:
+        left.folders.lock("ema", rundir.LOCK, shim)
+        left.folders.check_own(EMA)
+    with pytest.raises(rundir.Unreadable, match="a copy, which nothing is done with"):
+        left.folders.check_own(EMA)
+
+
+def test_a_run_without_an_end_is_not_forgotten(left: LeftRuns, runner: LocalRunner) -> None:
+    runner.forget("ema", 3000)
+    runner.forget("orb", 3000)
+    assert (left.path(EMA).exists(), left.path(ORB).exists()) == (True, False)
+
+
+def test_where_nobody_can_look_a_run_may_live(runner: LocalRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strays, "living", Mock(side_effect=OSError(24, "Too many open files")))
+    assert runner._may_live(EMA)
 
 
 def test_a_word_to_a_shim_that_has_not_listened_for_long_is_no_error(
