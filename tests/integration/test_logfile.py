@@ -297,6 +297,29 @@ def test_a_flood_leaves_time_for_other_things(pipe: Pipe, monkeypatch: pytest.Mo
     assert log.pump(pipe.reader) == 16 * CHUNK
 
 
+def test_a_write_that_breaks_off_is_undone(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pipe.open(STAMPED)
+    pipe.say(b"a line\n")
+    write = os.pwrite
+
+    def three_bytes(file: int, text: bytes, at: int) -> int:
+        if file == log._file and at:
+            raise FULL
+        return write(file, text[:3] if file == log._file else text, at)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "pwrite", three_bytes)
+        log.pump(pipe.reader)
+    assert pipe.text() == b""
+
+
+def test_a_disk_that_takes_no_note_is_no_end(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = pipe.open()
+    monkeypatch.setattr(log, "_append", Mock(side_effect=FULL))
+    log.note("run 1 of ema begins")
+    assert log.problem == "No space left on device"
+
+
 def test_what_is_missing_at_the_end_is_said(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     log = pipe.open()
     pipe.say(b"twelve bytes")

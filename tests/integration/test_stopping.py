@@ -110,6 +110,13 @@ def test_a_stop_that_has_begun_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (stopper.because, stopper.killed) == ("window", False)
 
 
+def test_who_is_no_child_is_signalled_by_its_pidfd(main: subprocess.Popen[bytes]) -> None:
+    pidfd = os.pidfd_open(main.pid)
+    Stopper(2**22 - 1, pidfd=pidfd).obey(order("held", 0))
+    assert main.wait(30) in {-15, -9}
+    os.close(pidfd)
+
+
 def test_a_group_whose_leader_is_gone_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its number may be another's by now."""
     with subprocess.Popen([sys.executable, "-c", ""]) as leader:
