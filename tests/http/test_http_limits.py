@@ -286,6 +286,7 @@ async def test_no_descriptor_is_a_rest_and_no_end(
 
             def accept(self) -> tuple[socket.socket, object]:
                 self.tries += 1
+                assert which._resting is None
                 if self.tries < 3:
                     raise OSError(24, "Too many open files")
                 return real.accept()

@@ -604,6 +604,7 @@ async def test_a_strategy_holds_its_own_lock_and_gets_nothing_else(
         run = await runs.launch(wicked("steady"))
         await runs.until_printed("line 0")
         shim = runs.runner.shims()["ema"]
+        assert os.getsid(shim) == shim
         files = {path.name: path.readlink().name for path in Path(f"/proc/{run.pid}/fd").iterdir()}
         assert [files[number] for number in sorted(files)] == ["null", "out", "out", "lock.strategy", "held"]
         runs.runner.close()
@@ -651,6 +652,7 @@ async def test_the_zygote_holds_no_lock_of_a_run(home: Path) -> None:
                 held.append(path.readlink().name)
         assert not [name for name in held if name.startswith("lock")]
         assert Path(f"/proc/{runs.runner.zygote_pid}/environ").read_bytes() == b""
+        assert os.getsid(runs.runner.zygote_pid or 0) == runs.runner.zygote_pid  # ^Z stops no shim
         await runs.stop()
 
 
@@ -695,8 +697,10 @@ async def test_without_a_zygote_the_same_shim_is_execed(home: Path, monkeypatch:
         monkeypatch.setattr("stratvisor.runner.zygote.Zygote._start", lambda _self: False)
         bare = Runs(home)
         await bare.launch(wicked("lines", "100", "9"))
+        shim = bare.runner.shims()["ema"]
         finished = await bare.end()
         assert finished.exit.code == 9
+        assert not Path(f"/proc/{shim}").exists()  # it was a child of this process, and is reaped
         assert len(bare.printed()) == 100
         bare.runner.close()
 

@@ -146,6 +146,16 @@ def test_an_end_is_remembered_by_identity_and_not_for_ever() -> None:
     assert len(orphans._ends) == REMEMBERED + 1
 
 
+def test_children_that_have_a_waiter_are_left_to_it() -> None:
+    """The zygote, and whatever is of the daemon's own session."""
+    script = [sys.executable, "-S", "-c", "raise SystemExit(5)"]
+    for own in (True, False):
+        child = subprocess.Popen(script, start_new_session=not own)
+        until(lambda child=child: not alive(child.pid))  # type: ignore[misc]
+        Orphans().reap(spared=None if own else child.pid)
+        assert child.wait() == 5
+
+
 def test_a_process_whose_first_thread_has_ended_is_none_of_the_dead() -> None:
     script = (
         "import ctypes, platform, threading, time; threading.Thread(target=time.sleep, args=(600,)).start();"

@@ -21,6 +21,7 @@ from stratvisor.ports import LaunchRefused, Survey
 from stratvisor.runner import secrets, strays
 from stratvisor.runner.folders import GONE, UNBORN, Key
 from stratvisor.runner.local import LocalRunner
+from stratvisor.runner.survey import Surveyor
 from stratvisor.shim import rundir
 
 EMA = Key("ema", 1)
@@ -127,6 +128,45 @@ def test_a_home_that_was_moved_knows_its_runs_by_the_lock_that_their_shims_hold(
         left.folders.check_own(EMA)
     with pytest.raises(rundir.Unreadable, match="a copy, which nothing is done with"):
         left.folders.check_own(EMA)
+
+
+def test_a_lock_is_one_holders(left: LeftRuns) -> None:
+    with contextlib.ExitStack() as first, contextlib.ExitStack() as second:
+        left.folders.lock("ema", rundir.LOCK_STRATEGY, first)
+        with pytest.raises(LaunchRefused, match="a copy of it still lives"):
+            left.folders.lock("ema", rundir.LOCK_STRATEGY, second)
+
+
+def test_a_launch_that_is_given_up_has_no_place_any_more_when_it_is_looked_at(
+    left: LeftRuns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shim that comes to it later sees that, as it looks where it is."""
+    left.path(EMA, rundir.PID).unlink()
+    stood: list[bool] = []
+    monkeypatch.setattr(os.path, "exists", lambda _path: stood.append(left.path(EMA).is_dir()))
+    left.folders.remove_unborn(EMA)
+    assert stood == [False]
+
+
+@pytest.mark.parametrize("shim", ["at work", "just done"])
+def test_a_launch_that_outlived_its_daemon_is_seen(
+    left: LeftRuns, monkeypatch: pytest.MonkeyPatch, shim: str
+) -> None:
+    path = str(left.path(EMA, rundir.PID))
+    who = rundir.must_read(path)
+    Path(path).unlink()
+
+    def born(*_arguments: object) -> bool:
+        rundir.write(path, who)
+        return False
+
+    with contextlib.ExitStack() as stack:
+        if shim == "at work":
+            left.folders.lock("ema", rundir.LOCK, stack)
+            monkeypatch.setattr("select.select", born)
+        else:
+            monkeypatch.setattr(left.folders, "is_held", born)
+        assert Surveyor(left.folders, Mock(), Mock())._await_birth(EMA) == who
 
 
 def test_a_run_without_an_end_is_not_forgotten(left: LeftRuns, runner: LocalRunner) -> None:
