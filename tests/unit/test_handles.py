@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from fuzzing import bounded
@@ -12,6 +14,7 @@ from stratvisor.ports import LaunchRefused
 from stratvisor.runner import local, secrets
 from stratvisor.runner.handles import pidfd_of
 from stratvisor.runner.strays import Copy
+from stratvisor.runner.zygote import Zygote
 from stratvisor.shim import rundir
 
 
@@ -62,3 +65,15 @@ def test_a_shim_that_died_before_its_secrets_is_heard_of_elsewhere() -> None:
     os.close(taking)
     with os.fdopen(giving, "wb", 0) as gift:
         secrets.hand_over({"A": "x"}, gift, 1)
+
+
+def test_what_an_execd_shim_is_given_overwrites_nothing_that_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = Mock()
+    monkeypatch.setattr(os, "posix_spawn", spawn)
+    given = [5, 3, 4]
+    Zygote(str(tmp_path / "shim.err"))._exec("{}", given)
+    copies = [one[1:] for one in spawn.call_args.kwargs["file_actions"] if one[0] == os.POSIX_SPAWN_DUP2]
+    assert [source for source, _ in copies[1:]] == given
+    assert not {2, *given} & {target for _, target in copies[1:]}

@@ -18,7 +18,7 @@ from fuzzing import bounded
 from left_runs import LeftRuns, harmless_runner, let_go, order
 
 from stratvisor.ports import LaunchRefused, Survey
-from stratvisor.runner import secrets, strays
+from stratvisor.runner import local, secrets, strays
 from stratvisor.runner.folders import GONE, UNBORN, Key
 from stratvisor.runner.local import LocalRunner
 from stratvisor.runner.survey import Surveyor
@@ -169,6 +169,28 @@ def test_a_launch_that_outlived_its_daemon_is_seen(
         assert Surveyor(left.folders, Mock(), Mock())._await_birth(EMA) == who
 
 
+@pytest.mark.parametrize("name", [rundir.LOCK, rundir.LOCK_STRATEGY])
+def test_no_run_begins_while_either_lock_is_held(left: LeftRuns, runner: LocalRunner, name: str) -> None:
+    with contextlib.ExitStack() as holder:
+        left.folders.lock("new", name, holder)
+        with pytest.raises(LaunchRefused, match=f"/{name} is held"):
+            runner.launch(order("new", 1))
+
+
+def test_a_shim_is_replaced_in_several_tries_while_anything_of_its_run_lives(
+    runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "FIRST_RETRY_S", 0)
+    exhausted = OSError(24, "Too many open files")
+    monkeypatch.setattr(strays, "living", Mock(side_effect=[True, exhausted, True, False]))
+    monkeypatch.setattr(
+        runner, "resume", Mock(side_effect=[exhausted, exhausted, "found", exhausted, exhausted])
+    )
+    assert runner._resume_while_it_lives(EMA, None, 9) == "found"  # type: ignore[comparison-overlap]
+    with pytest.raises(OSError, match="Too many open files"):
+        runner._resume_while_it_lives(EMA, None, 9)
+
+
 def test_a_run_without_an_end_is_not_forgotten(left: LeftRuns, runner: LocalRunner) -> None:
     runner.forget("ema", 3000)
     runner.forget("orb", 3000)
@@ -178,6 +200,23 @@ def test_a_run_without_an_end_is_not_forgotten(left: LeftRuns, runner: LocalRunn
 def test_where_nobody_can_look_a_run_may_live(runner: LocalRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strays, "living", Mock(side_effect=OSError(24, "Too many open files")))
     assert runner._may_live(EMA)
+
+
+def test_a_run_that_lives_is_held_on_to_in_several_tries(
+    runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that cannot be is not left to live unwatched."""
+    monkeypatch.setattr(local, "RETRY_S", 0)
+    exhausted = OSError(24, "Too many open files")
+    monkeypatch.setattr(runner, "hold", Mock(side_effect=[exhausted, rundir.Unreadable("torn"), "found"]))
+    tell = Mock()
+    monkeypatch.setattr(runner, "tell", tell)
+    assert runner._hold_on(EMA) == "found"  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(runner, "hold", Mock(side_effect=exhausted))
+    tell.assert_not_called()
+    with pytest.raises(LaunchRefused, match=r"could not be watched and is stopped: .*Too many open files"):
+        runner._hold_on(EMA)
+    assert tell.call_args.args[2].stop is not None
 
 
 def test_a_word_to_a_shim_that_has_not_listened_for_long_is_no_error(

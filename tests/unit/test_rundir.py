@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -16,6 +17,7 @@ def test_an_exit_json_never_outgrows_its_room_and_has_no_tail_of_it(
     """Its disk may have no room beyond: then the cause is lost, and never the code."""
     monkeypatch.chdir(tmp_path)
     rundir.reserve(str(tmp_path))
+    assert (tmp_path / rundir.EXIT_TMP).stat().st_blocks * 512 >= rundir.EXIT_SIZE
     rundir.write_exit({"code": 7, "cause": "x" * rundir.EXIT_SIZE, "last_line": "bye"})
     path = tmp_path / rundir.EXIT
     assert path.stat().st_size < 100
@@ -42,3 +44,12 @@ def test_a_word_for_a_daemon_that_is_gone_is_no_error() -> None:
     os.close(heard)
     rundir.say_why(said, "no process to be had")
     os.close(said)
+
+
+@pytest.mark.parametrize("number", sorted(rundir.EXHAUSTED))
+def test_what_the_machine_has_run_out_of_says_nothing_about_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "open", Mock(side_effect=OSError(number, "it passes")))
+    with pytest.raises(OSError, match="it passes"):
+        rundir.read(str(tmp_path / rundir.PID))
