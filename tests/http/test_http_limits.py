@@ -6,6 +6,7 @@ import asyncio
 import socket
 from contextlib import ExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
 from certificates import make_pair, needs_openssl
@@ -271,6 +272,13 @@ async def test_a_client_that_never_reads_by_tls(tmp_path: Path) -> None:
         await until_async(lambda: here.server._listeners[1]._open == 1)
         await until_async(lambda: here.server._listeners[1]._open == 0, "the connection is let go of")
         writer.transport.abort()
+
+
+def test_a_flood_of_clients_lets_others_have_their_turn() -> None:
+    clients = [(Mock(), "")] * listener.AT_ONCE
+    door = Mock(socket=Mock(accept=Mock(side_effect=clients)))
+    listener.Listener._take_in(door)
+    assert door._admit.call_count == listener.AT_ONCE
 
 
 async def test_no_descriptor_is_a_rest_and_no_end(

@@ -262,6 +262,9 @@ def test_a_bad_file_harms_only_itself_and_keeps_its_last_good_version(host: Inst
     assert {name: host.pid(name) for name in before} == before
     assert host.show("turned")["problems"]
     assert host.state("fresh") == "error"
+    assert host.post("start/fresh", expected=409)["detail"].startswith(
+        "its file is bad: conf.d/fresh.yaml:1:9:"
+    )
     checked = subprocess.run(
         [sys.executable, "-m", "stratvisor", "--home", str(host.home), "check"],
         capture_output=True,

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -541,6 +542,24 @@ async def test_a_batch_that_fails_leaves_no_half_of_it(history: History) -> None
     history.record_end(finished(code=2**80), failed=True)
     assert await history.events(None, 10) == []
     assert history.lost == 2
+
+
+def test_a_full_disk_is_named_although_sqlite_has_rolled_back_by_itself(path: Path) -> None:
+    database = history_db.HistoryDatabase(path)
+    (pages,) = database.db.execute("PRAGMA page_count").fetchone()
+    database.db.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        database.write([history_rows.Happened(NINE, None, "long", None, "x" * 5000)] * 100)
+    database.close()
+
+
+def test_a_file_that_is_not_ours_is_let_go_of(path: Path) -> None:
+    path.parent.mkdir(exist_ok=True)
+    sqlite3.connect(path).execute("CREATE TABLE theirs (x)").connection.close()
+    with pytest.raises(history_db.NotOurs) as why:
+        history_db.HistoryDatabase(path)
+    assert path not in {link.readlink() for link in Path("/proc/self/fd").iterdir() if link.exists()}
+    assert why.value.__traceback__ is not None  # which keeps alive what nobody closed
 
 
 async def test_what_comes_after_the_end_is_lost_and_counted(history: History) -> None:
