@@ -164,6 +164,18 @@ def test_a_reader_killed_at_any_step_loses_and_doubles_nothing(
     assert found == ["one", "two", "three", "o", "three"]
 
 
+def test_what_a_killed_reader_held_is_written_though_nothing_more_comes(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = pipe.open(STAMPED)
+    pipe.say(b"the last words\n")
+    monkeypatch.setattr(log, "_append", die)
+    with pytest.raises(Killed):
+        log.pump(pipe.reader)
+    pipe.open(STAMPED, resumed=True).recover(pipe.reader)
+    assert pipe.text().endswith(b" the last words\n")
+
+
 def test_a_reader_killed_half_way_through_the_bytes_it_takes(pipe: Pipe) -> None:
     log = pipe.open(STAMPED)
     pipe.say(b"one\ntwo\n")
