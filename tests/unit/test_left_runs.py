@@ -180,15 +180,20 @@ def test_no_run_begins_while_either_lock_is_held(left: LeftRuns, runner: LocalRu
 def test_a_shim_is_replaced_in_several_tries_while_anything_of_its_run_lives(
     runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And in few where nothing lives."""
     monkeypatch.setattr(local, "FIRST_RETRY_S", 0)
     exhausted = OSError(24, "Too many open files")
-    monkeypatch.setattr(strays, "living", Mock(side_effect=[True, exhausted, True, False]))
-    monkeypatch.setattr(
-        runner, "resume", Mock(side_effect=[exhausted, exhausted, "found", exhausted, exhausted])
-    )
-    assert runner._resume_while_it_lives(EMA, None, 9) == "found"  # type: ignore[comparison-overlap]
+    unsure = [exhausted] + [True] * local.DEAD_TRIES
+    monkeypatch.setattr(strays, "living", Mock(side_effect=unsure))
+    resume = Mock(side_effect=[*([exhausted] * len(unsure)), "found"])
+    monkeypatch.setattr(runner, "resume", resume)
+    assert runner._resume_in_time(EMA, None, 99) == "found"  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(strays, "living", Mock(return_value=False))
+    resume.side_effect = exhausted
+    resume.reset_mock()
     with pytest.raises(OSError, match="Too many open files"):
-        runner._resume_while_it_lives(EMA, None, 9)
+        runner._resume_in_time(EMA, None, 99)
+    assert resume.call_count == local.DEAD_TRIES
 
 
 def test_a_run_without_an_end_is_not_forgotten(left: LeftRuns, runner: LocalRunner) -> None:
