@@ -20,6 +20,8 @@ import pytest
 from hosted import Instance, alive, instance, numbers
 from waiting import DEADLINE_S, until
 
+from stratvisor.systemd import READY, Systemd
+
 
 @pytest.fixture
 def host(home: Path) -> Iterator[Instance]:
@@ -242,3 +244,7 @@ def test_strategies_are_stopped_politely_only_where_the_machine_goes_down(
         manager.until("EXTEND_TIMEOUT_USEC=")
         found = json.loads((host.home / "run" / "ema" / "1" / "exit.json").read_text())
         assert (found["signal"], found["stopped"]) == (signal.SIGTERM, "shutdown")
+
+
+def test_a_manager_that_does_not_listen_ends_no_daemon() -> None:
+    Systemd({"NOTIFY_SOCKET": "/no/such/socket"}).say(READY)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from waiting import DEADLINE_S, until_async
@@ -16,7 +17,8 @@ from waiting import DEADLINE_S, until_async
 from stratvisor import history as history_module
 from stratvisor import history_db, history_rows
 from stratvisor.history import History, HistoryUnavailable
-from stratvisor.ports import Finished
+from stratvisor.host import LocalHost
+from stratvisor.ports import Finished, Refused
 from stratvisor.provenance import MadeOf
 from stratvisor.spec import SECOND, Logs, Stop
 from stratvisor.state import Because, Exit, Run, Want
@@ -551,6 +553,12 @@ def test_a_full_disk_is_named_although_sqlite_has_rolled_back_by_itself(path: Pa
     with pytest.raises(sqlite3.OperationalError, match="disk is full"):
         database.write([history_rows.Happened(NINE, None, "long", None, "x" * 5000)] * 100)
     database.close()
+
+
+async def test_who_asks_for_runs_is_told_that_nobody_can_read_them() -> None:
+    history = Mock(runs=AsyncMock(side_effect=HistoryUnavailable("it is locked")))
+    with pytest.raises(Refused, match="the history cannot be read now: it is locked"):
+        await LocalHost.runs(Mock(_history=history), "ema", 5)
 
 
 def test_a_file_that_is_not_ours_is_let_go_of(path: Path) -> None:

@@ -196,6 +196,22 @@ def test_a_shim_is_replaced_in_several_tries_while_anything_of_its_run_lives(
     assert resume.call_count == local.DEAD_TRIES
 
 
+def test_no_half_of_a_removal_is_seen(left: LeftRuns, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed = Mock()
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    left.folders.remove(ORB)
+    assert removed.call_args.args == (f"{left.path(ORB)}{GONE}",)
+    assert list(left.folders.keys()) == [EMA]
+
+
+def test_a_disk_that_takes_no_unseen_end_ends_no_survey(
+    left: LeftRuns, runner: LocalRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rundir, "write", Mock(side_effect=OSError(28, "No space left on device")))
+    edit(left, rundir.PID, boot_id="of another boot")
+    assert "the machine went down" in cause(runner.survey())
+
+
 def test_a_run_without_an_end_is_not_forgotten(left: LeftRuns, runner: LocalRunner) -> None:
     runner.forget("ema", 3000)
     runner.forget("orb", 3000)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from waiting import alive, until
 
 from stratvisor.shim import rundir
 
@@ -22,6 +25,23 @@ def test_an_exit_json_never_outgrows_its_room_and_has_no_tail_of_it(
     path = tmp_path / rundir.EXIT
     assert path.stat().st_size < 100
     assert rundir.must_read(str(path))["code"] == 7
+
+
+def test_a_file_stands_until_its_successor_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(tmp_path / rundir.WANT)
+    rundir.write(path, {"stop": None})
+    with monkeypatch.context() as disk:
+        disk.setattr(rundir, "encode", Mock(side_effect=OSError(28, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            rundir.write(path, {"stop": 1})
+    assert rundir.must_read(path)["stop"] is None
+
+
+def test_a_zombie_is_nobody_whose_end_can_be_asked_for() -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", ""]) as child:
+        until(lambda: not alive(child.pid), "it has ended")
+        assert rundir.identify(child.pid) is None
+        assert rundir.identify_dead_or_alive(child.pid) is not None
 
 
 @pytest.mark.parametrize("text", ['{"code": 7}', '{"format": "1"}', "[1]", '"text"'])
