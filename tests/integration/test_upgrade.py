@@ -248,3 +248,14 @@ def test_strategies_are_stopped_politely_only_where_the_machine_goes_down(
 
 def test_a_manager_that_does_not_listen_ends_no_daemon() -> None:
     Systemd({"NOTIFY_SOCKET": "/no/such/socket"}).say(READY)
+
+
+def test_a_watchdog_of_another_process_is_not_fed() -> None:
+    """systemd's variables are inherited by whatever a unit's process begins (sd_watchdog_enabled(3))."""
+    told = {"NOTIFY_SOCKET": "/run/notify", "WATCHDOG_USEC": "3000000"}
+    own = {**told, "WATCHDOG_PID": str(os.getpid())}
+    assert [Systemd(one)._watchdog_s for one in (told, own, {**told, "WATCHDOG_PID": "1"})] == [
+        3.0,
+        3.0,
+        None,
+    ]
