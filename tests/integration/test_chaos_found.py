@@ -344,3 +344,30 @@ async def test_the_end_of_a_strategy_that_init_reaped_is_known(home: Path) -> No
         if told is None:
             pytest.skip("this kernel tells nobody but the parent")
         assert (end.signal, end.unknown, end.cause) == (signal.SIGTERM, False, None)
+
+
+async def test_the_end_of_a_strategy_is_known_to_a_shim_that_comes_after_daemon_and_init(home: Path) -> None:
+    """The daemon died over the replacing of its shim, and it was reaped before that one looked."""
+    async with running(home) as runs:
+        run = await runs.launch(wicked("steady"))
+        await runs.until_printed("line 3")
+        zygote = runs.runner._zygote._process
+        assert zygote is not None
+        zygote.send_signal(signal.SIGSTOP)
+        os.kill(runs.runner.shims()["ema"], signal.SIGKILL)
+        await until_async(lambda: asked(runs), "another shim is asked for")
+        pidfd = os.pidfd_open(run.pid)
+        os.kill(run.pid, signal.SIGTERM)
+        os.waitpid(run.pid, 0)  # noqa: ASYNC222  as init would: the runner is told nothing
+        told = kernel.pidfd_exit_status(pidfd)
+        os.close(pidfd)
+        runs.runner.close()
+    zygote.send_signal(signal.SIGCONT)
+    zygote.wait(DEADLINE_S)
+    folders = Folders(home, CLOCK)
+    until(lambda: folders.is_finished(Key("ema", 1)), "the late shim has finished its run")
+    finished = folders.end(Key("ema", 1))
+    assert finished is not None
+    if told is None:
+        pytest.skip("this kernel tells nobody but the parent")
+    assert (finished.exit.signal, finished.exit.unknown) == (signal.SIGTERM, False)

@@ -166,7 +166,7 @@ class LocalRunner:
     def _start_shim(
         self,
         key: Key,
-        locks: list[int],
+        descriptors: list[int],
         values: secrets.Values | None,
         heritage: Mapping[str, object],
     ) -> Found:
@@ -176,7 +176,7 @@ class LocalRunner:
         taking, giving = os.pipe2(os.O_CLOEXEC)
         with open(heard, "rb", 0) as answer, open(giving, "wb", 0) as gift:
             try:
-                lock, *rest = locks
+                lock, *rest = descriptors
                 self._zygote.shim(folder, [lock, said, taking, *rest], heritage)
             finally:
                 os.close(said)
@@ -230,7 +230,8 @@ class LocalRunner:
             heritage = {"status": status, "kept": lost is not None and lost.kept}
             for descriptor in self._folders.open_fifos(key):
                 stack.callback(os.close, descriptor)
-            return self._start_shim(key, [lock], secrets.for_resume(self._folders, key), heritage)
+            descriptors = [lock] if lost is None else [lock, lost.main]
+            return self._start_shim(key, descriptors, secrets.for_resume(self._folders, key), heritage)
 
     # Telling.
 

@@ -57,11 +57,12 @@ def run(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
         os.chdir(request["dir"])
         _keep(descriptors)
         lock, reply, given, *rest = descriptors
-        shim = Shim(lock, _receive(given), resumed=not rest)
-        if rest:
-            shim.launch(rest[0], reply)
+        resumed = "kept" in request
+        shim = Shim(lock, _receive(given), resumed=resumed)
+        if resumed:
+            shim.resume(request["status"], rest[0] if rest else -1, kept=request["kept"])
         else:
-            shim.resume(request["status"], kept=request["kept"])
+            shim.launch(rest[0], reply)
         with contextlib.suppress(BrokenPipeError):  # the daemon that asked is gone; the run is not
             os.write(reply, rundir.WORD_UP)
         os.close(reply)
@@ -110,6 +111,7 @@ class Shim:
         self._errors = -1
         self._main = -1
         self._watched = -1
+        self._seen = -1
         self._status: int | None = None
         self._moved_ns = 0
         self._began_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
@@ -164,13 +166,14 @@ class Shim:
             os.write(gate, b"g")
         os.close(gate)
 
-    def resume(self, status: int | None, *, kept: bool) -> None:
+    def resume(self, status: int | None, seen: int, *, kept: bool) -> None:
         """Take over a run whose shim is dead: the strategy is somebody else's child by now.
 
-        `status` is its wait status where it has ended and the daemon knows it; `kept`, whether a daemon
-        has kept the FIFOs open all the time.
+        `status` is its wait status where it has ended and the daemon knows it; `seen`, the daemon's pidfd of
+        it, which tells even if it is reaped before this process looks, or -1; `kept`, whether a daemon has
+        kept the FIFOs open all the time.
         """
-        self._status = status
+        self._status, self._seen = status, seen
         who = rundir.must_read(rundir.PID)
         self._began_ns, self._began_wall_ns = who["began_boot_ns"], who["began_ns"]
         shim = rundir.identify(os.getpid())
@@ -287,7 +290,8 @@ class Shim:
             return Ending.of_child(self._main, self._spec, self._stopper, failure)
         if self._status is None:
             _await_reaping(self._watched)
-            self._status = kernel.pidfd_exit_status(self._watched) if self._watched >= 0 else None
+            told = (kernel.pidfd_exit_status(one) for one in (self._watched, self._seen) if one >= 0)
+            self._status = next((status for status in told if status is not None), None)
         return Ending.of_stranger(self._status, self._stopper)
 
 
