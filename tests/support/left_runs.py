@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from stratvisor.clock import SystemClock
 from stratvisor.ports import LaunchOrder
+from stratvisor.runner import local
 from stratvisor.runner.folders import Folders, Key
 from stratvisor.runner.local import LocalRunner
 from stratvisor.shim import rundir
@@ -79,13 +80,15 @@ class NoZygote:
 
 
 def harmless_runner(home: Path, patch: pytest.MonkeyPatch) -> LocalRunner:
-    """One that is caught when it signals anybody."""
+    """One that is caught when it signals anybody, and tries again at once: nothing here passes with time."""
 
     def caught(*arguments: object) -> None:
         raise AssertionError(f"signals {arguments}")
 
     for name in ("os.kill", "os.killpg", "signal.pidfd_send_signal"):
         patch.setattr(name, caught)
+    for name in ("RETRY_S", "FIRST_RETRY_S"):
+        patch.setattr(local, name, 0)
     runner = LocalRunner(home, CLOCK)
     patch.setattr(runner, "_zygote", NoZygote())
     return runner
