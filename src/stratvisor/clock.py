@@ -15,12 +15,12 @@ import errno
 import os
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stratvisor.shim import timerfd
-from stratvisor.spec import MINUTE, SECOND
+from stratvisor.spec import MINUTE, SECOND, as_ns
 from stratvisor.state import Now
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ STEP_NS = SECOND
 """Without a timerfd: a smaller change of the wall clock against the boot clock is drift."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -77,7 +76,7 @@ class Alarm:
 
         What is past rings in the next turn of the loop. A step of the wall clock is told while `wall` is set.
         """
-        self._timers.set(boot_ns, None if wall is None else _wall_ns(wall))
+        self._timers.set(boot_ns, None if wall is None else as_ns(wall - _EPOCH))
 
     def close(self) -> None:
         """Let go of everything; it rings no more. A second close does nothing."""
@@ -191,10 +190,6 @@ else:
 
     def _boot_ns() -> int:
         return time.clock_gettime_ns(_BOOT_CLOCK)
-
-
-def _wall_ns(wall: datetime) -> int:
-    return (wall - _EPOCH) // _MICROSECOND * 1_000
 
 
 def _some(at_ns: int | None) -> int:

@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from stratvisor import machine, reasons
 from stratvisor.skipped import skips
-from stratvisor.spec import MICROSECOND, Jobs, Spec, as_ns
+from stratvisor.spec import Jobs, Spec, as_ns, as_span
 from stratvisor.state import (
     Agenda,
     Because,
@@ -141,7 +141,7 @@ class _Life:
     def _wakes(self, at: datetime) -> Iterator[datetime]:
         wake = machine.wake_at(self._now(at), self._spec, self._state)
         if wake.boot_ns is not None:  # up to the next microsecond: not before its time has come
-            yield self._start + timedelta(microseconds=-(-wake.boot_ns // MICROSECOND))
+            yield self._start - as_span(-wake.boot_ns)
         if wake.wall is not None:
             yield wake.wall
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 from filing import NOWHERE, RUN
-from fuzzing import ODD_BYTES, ODD_TEXT, bounded, damaged, examples
+from fuzzing import ODD_BYTES, ODD_TEXT, a_folder, bounded, damaged, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from spec_files import NONSENSE, SPECS, TREES, written
@@ -182,8 +180,7 @@ THINGS = ["file", "folder", "fifo", "loop", "nowhere", "huge"]
 def test_any_home_is_read_and_what_is_good_in_it_stays_good(
     things: list[tuple[str, str, str, bytes]], toml: bytes
 ) -> None:
-    home = Path(tempfile.mkdtemp(prefix="home"))
-    try:
+    with a_folder() as home:
         (home / "conf.d").mkdir()
         (home / "calendars").mkdir()
         (home / "stratvisor.toml").write_bytes(toml)
@@ -196,8 +193,6 @@ def test_any_home_is_read_and_what_is_good_in_it_stays_good(
             found = config.read(home, known, {})
         assert known.defaults or "good-by-itself" in found.strategies
         assert all(str(problem).isprintable() for problem in (*problems, *found.problems))
-    finally:
-        shutil.rmtree(home)
 
 
 def put(folder: Path, name: str, thing: str, content: bytes) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fake_daemon import run_cli
-from fuzzing import ODD_BYTES, bounded, damaged, damaged_json, examples
+from fuzzing import ODD_BYTES, a_folder, bounded, damaged, damaged_json, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from serving import FakeClock
@@ -28,13 +26,10 @@ AT = datetime(2026, 11, 23, 4, tzinfo=UTC)
 
 @contextmanager
 def a_home() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="fuzz"))
-    try:
-        (folder / "keys").mkdir(mode=0o700)
-        (folder / "stratvisor.toml").touch()
-        yield folder
-    finally:
-        shutil.rmtree(folder)
+    with a_folder() as home:
+        (home / "keys").mkdir(mode=0o700)
+        (home / "stratvisor.toml").touch()
+        yield home
 
 
 def good_tokens() -> bytes:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from filing import BASE
-from fuzzing import ODD_BYTES, ODD_TEXT, bounded, damaged, damaged_json, examples
+from fuzzing import ODD_BYTES, ODD_TEXT, a_folder, bounded, damaged, damaged_json, examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +41,7 @@ from stratvisor.state import (
 from stratvisor.store import Store, StoreTooNew
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 AT = datetime(2026, 11, 23, 4, tzinfo=UTC)
 NOW = Now(10**12, AT)
@@ -60,15 +58,6 @@ SCHEDULES: tuple[Schedule, ...] = (
     BASE.schedule,
     Jobs("Asia/Kolkata", At("0 16 * * mon-fri"), timeout_ns=10**12),
 )
-
-
-@contextmanager
-def a_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="fuzz"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def good_state() -> Any:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import socket
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from fake_host import FakeHost, run, strategy
-from fuzzing import bounded, damaged, examples
+from fuzzing import a_folder, bounded, damaged, examples
 from hosted import instance
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,15 +76,6 @@ def by_socket(path: Path) -> Door:
 def by_tcp(port: int) -> Door:
     connect = lambda: socket.create_connection(("127.0.0.1", port), 20)  # noqa: E731
     return Door(connect, f"127.0.0.1:{port}", (("Authorization", f"Bearer {TOKEN}"),))
-
-
-@contextmanager
-def a_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="fuzz"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def a_host(folder: Path) -> FakeHost:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from filing import BASE
-from fuzzing import ODD_BYTES, bounded, damaged, damaged_json, examples
+from fuzzing import ODD_BYTES, a_folder, bounded, damaged, damaged_json, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from left_runs import CLOCK, NOBODY, LeftRuns, harmless_runner, let_go, order
@@ -57,12 +55,12 @@ class Fate:
 
 def good() -> dict[str, Any]:
     """The files of ema/2, with a home that is called /HOME."""
-    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
-        left = LeftRuns(Path(folder))
+    with a_folder() as folder:
+        left = LeftRuns(folder)
         left.leave(Key("ema", 2))
         left.end(Key("ema", 2))
         texts = {name: left.path(Key("ema", 2), name).read_text() for name in FACTS}
-        return {name: json.loads(text.replace(folder, "/HOME")) for name, text in texts.items()}
+        return {name: json.loads(text.replace(str(folder), "/HOME")) for name, text in texts.items()}
 
 
 GOOD = good()
@@ -167,21 +165,13 @@ def process() -> Iterator[rundir.Identity]:
     child.communicate(b"\n")
 
 
-@contextmanager
-def a_house(process: rundir.Identity) -> Iterator[House]:
-    folder = Path(tempfile.mkdtemp(prefix="fuzz"))
-    try:
-        yield House(folder, process)
-    finally:
-        shutil.rmtree(folder)
-
-
 @examples(80)
 @given(happened=st.lists(fates(), min_size=1, max_size=4), names=st.lists(FOLDER_NAMES, max_size=2))
 def test_any_run_directory_harms_its_own_strategy_at_most(
     process: rundir.Identity, happened: list[Fate], names: list[str]
 ) -> None:
-    with a_house(process) as house, pytest.MonkeyPatch.context() as patch:
+    with a_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        house = House(folder, process)
         for fate in happened:
             house.befall(fate)
         for name in names:

@@ -164,6 +164,16 @@ def test_a_shim_whose_daemon_died_over_its_secrets_leaves_everything_to_the_next
     assert list(Path(folders.path(key)).iterdir()) == []
 
 
+async def leave_without_shim(home: Path) -> None:
+    """A run that goes on with neither shim nor daemon."""
+    async with running(home) as first:
+        await first.launch(wicked("steady"))
+        shim = first.runner.shims()["ema"]
+        first.runner.close()
+        os.kill(shim, signal.SIGKILL)
+        os.waitpid(shim, 0)  # noqa: ASYNC222  it has been killed
+
+
 class Watched(Folders):
     """Says when somebody looks whether a lock is held."""
 
@@ -180,12 +190,7 @@ class Watched(Folders):
 
 async def test_a_shim_that_takes_over_for_a_daemon_that_died_is_waited_for(home: Path) -> None:
     """Its lock made the next daemon take the run for a copy that nobody watches."""
-    async with running(home) as first:
-        await first.launch(wicked("steady"))
-        shim = first.runner.shims()["ema"]
-        first.runner.close()
-        os.kill(shim, signal.SIGKILL)
-        os.waitpid(shim, 0)  # noqa: ASYNC222  it has been killed
+    await leave_without_shim(home)
     async with running(home) as runs:
         folders = Watched(home)
         with contextlib.ExitStack() as at_work:
@@ -201,12 +206,7 @@ async def test_a_shim_that_takes_over_for_a_daemon_that_died_is_waited_for(home:
 
 async def test_a_zygote_killed_with_a_request_costs_a_new_daemon_no_run(home: Path) -> None:
     """It lived on as a copy that nobody watches."""
-    async with running(home) as first:
-        await first.launch(wicked("steady"))
-        shim = first.runner.shims()["ema"]
-        first.runner.close()
-        os.kill(shim, signal.SIGKILL)
-        os.waitpid(shim, 0)  # noqa: ASYNC222  it has been killed
+    await leave_without_shim(home)
     async with running(home) as runs:
         zygote = runs.runner.zygote_pid
         assert zygote is not None

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, settings
@@ -29,6 +31,13 @@ MEMORY_KB = 512_000
 
 class Hangs(BaseException):
     """An example that does not end. No edge of the program under test takes it for an error of its own."""
+
+
+@contextmanager
+def a_folder() -> Iterator[Path]:
+    """One for a single example: a fixture's is shared by all of a test's."""
+    with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+        yield Path(folder)
 
 
 def examples(count: int) -> settings:

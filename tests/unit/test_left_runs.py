@@ -166,7 +166,7 @@ def test_a_launch_that_outlived_its_daemon_is_seen(
             monkeypatch.setattr("select.select", born)
         else:
             monkeypatch.setattr(left.folders, "is_held", born)
-        assert Surveyor(left.folders, Mock(), Mock())._await_birth(EMA) == who
+        assert Surveyor(left.folders, Mock(), Mock())._when_done(EMA, left.folders.who) == who
 
 
 @pytest.mark.parametrize("name", [rundir.LOCK, rundir.LOCK_STRATEGY])

@@ -7,11 +7,11 @@ not exactly what was written is a ValueError, here and not where it is used.
 from __future__ import annotations
 
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from stratvisor.kept import get, get_or_none, of_kind
 from stratvisor.ports import Finished, Json
-from stratvisor.spec import MICROSECOND, SECOND, Logs, Stop, StopTo, as_ns, as_span
+from stratvisor.spec import Logs, Stop, StopTo, as_ns, as_span
 from stratvisor.state import Because, Exit, StopOrder, Want
 
 MOST_PID = 2**22
@@ -111,8 +111,7 @@ def to_ns(instant: datetime) -> int:
 
 def from_ns(wall_ns: int) -> datetime:
     """The instant in UTC, to the microsecond; of 64 bits, so that it lies within what a calendar has."""
-    seconds, rest = divmod(wall_ns, SECOND)
-    return _EPOCH + timedelta(seconds=seconds, microseconds=rest // MICROSECOND)
+    return _EPOCH + as_span(wall_ns)
 
 
 def _order_to_json(order: StopOrder) -> Json:

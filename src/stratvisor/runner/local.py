@@ -144,7 +144,7 @@ class LocalRunner:
 
     def _is_deserted(self, key: Key) -> bool:
         """Whether a run lives whose shim is dead: it died once the strategy was let go."""
-        with contextlib.suppress(rundir.Unreadable, KeyError, TypeError):
+        with contextlib.suppress(rundir.Unreadable):
             who = self._folders.who(key)
             if who is not None and has_ended(rundir.Identity(*who["shim"])):
                 return strays.living(self._folders, key)

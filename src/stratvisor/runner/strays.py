@@ -29,7 +29,7 @@ class Copy(NamedTuple):
 
     def lives(self) -> bool:
         """Whether exactly this process is still there."""
-        return rundir.identify(self.process.pid) == self.process
+        return rundir.is_alive(self.process)
 
 
 def living(folders: Folders, key: Key) -> bool:
@@ -39,7 +39,7 @@ def living(folders: Folders, key: Key) -> bool:
         strategy = None if who is None else rundir.Identity(*who["strategy"])
     except rundir.Unreadable:
         strategy = None
-    if strategy is not None and rundir.identify(strategy.pid) == strategy:
+    if strategy is not None and rundir.is_alive(strategy):
         return True
     return bool(tree.marked(environment.run_mark(folders.home, *key)))
 

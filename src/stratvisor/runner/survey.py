@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import select
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from stratvisor.ports import Finished, Found, LaunchRefused, Stray, Survey
 from stratvisor.runner import environment, strays
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stratvisor.runner.folders import Folders, Key
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 BIRTH_TRIES = 1_000
 _STEP_S = 0.01
@@ -72,45 +74,31 @@ class Surveyor:
             return self._folders.lose(key, f"its run directory cannot be read: {error}")
 
     def _unfinished(self, key: Key) -> Found | Finished | None:
-        who = self._await_birth(key)
+        who = self._when_done(key, self._folders.who)
         if who is None:
             self._folders.remove_unborn(key)  # it execs only once pid.json stands: it never ran
             return None
         if who["boot_id"] != self._boot:
             return self._folders.lose(key, "the machine went down while it ran")
         self._folders.check_own(key)
-        return self._hold(key) if self._await_shim(key) else self._resume(key)
-
-    def _await_shim(self, key: Key) -> bool:
-        """Whether a run has a living shim, once the one that was to take over for the last daemon has or not.
-
-        Such a one holds the lock; with the daemon it may have lost the secrets, and then it ends.
-        """
-        for _ in range(BIRTH_TRIES):
-            held = self._folders.is_held(key.strategy, rundir.LOCK)
-            if self._has_shim(key):
-                return True
-            if not held:
-                break
-            select.select([], [], [], _STEP_S)
-        return False
+        return self._hold(key) if self._when_done(key, self._has_shim) else self._resume(key)
 
     def _has_shim(self, key: Key) -> bool:
         who = self._folders.who(key)
-        shim = rundir.Identity(*who["shim"]) if who else None
-        return shim is not None and rundir.identify(shim.pid) == shim
+        return who is not None and rundir.is_alive(rundir.Identity(*who["shim"]))
 
-    def _await_birth(self, key: Key) -> dict[str, Any] | None:
-        """The pid.json of a run; None: its launch was broken off, or is given up now.
+    def _when_done(self, key: Key, look: Callable[[Key], _T]) -> _T:
+        """What a look at a run finds, once it finds something or nobody is at work on the run any more.
 
-        A shim at work on it, or the request for one, holds the lock.
+        A shim that launches it or takes it over, and the request for one, hold its lock; with the daemon that
+        asked for it, it may have lost what it needs, and then it ends.
         """
         for _ in range(BIRTH_TRIES):
-            who = self._folders.who(key)
-            if who is not None:
-                return who
+            found = look(key)
+            if found:
+                return found
             if not self._folders.is_held(key.strategy, rundir.LOCK):
-                return self._folders.who(key)
+                return look(key)
             select.select([], [], [], _STEP_S)
-        log.warning("the launch of %s, run %d, does not go on; it is given up", *key)
-        return None
+        log.warning("the shim at work on %s, run %d, does not go on; it is given up", *key)
+        return found

@@ -182,7 +182,7 @@ class Shim:
         self._log.recover(self._out)
         strategy = rundir.Identity(pid, start_time)
         self._watched = _pidfd_of(strategy)
-        unseen = not kept and rundir.identify(pid) != strategy
+        unseen = not kept and not rundir.is_alive(strategy)
         lost = "; it had ended, too, and what it printed last may be lost" if unseen else ""
         self._log.note(f"{self._title}: its shim died and was replaced {_clock(time.time_ns())}{lost}")
         self._stopper = Stopper(pid, pidfd=self._watched)

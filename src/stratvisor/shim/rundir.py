@@ -81,6 +81,11 @@ def identify(pid: int) -> Identity | None:
     return None if found is None or found[0] else found[1]
 
 
+def is_alive(identity: Identity) -> bool:
+    """Whether exactly this process is still there, and is no zombie."""
+    return identify(identity.pid) == identity
+
+
 def identify_dead_or_alive(pid: int) -> Identity | None:
     """The same, also of a zombie: its end is still to be asked for."""
     found = _look(pid)
